@@ -1,0 +1,158 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read, plan, apply, read again: the only place that knows check mode, diff and failing.
+
+A module hands over two functions. ``read`` does the I/O and returns typed values, ``plan`` is pure and
+returns a :class:`Plan`. What changed is ``bool(plan.steps)``, in check mode and out of it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, Protocol, TypeVar
+
+Target = TypeVar("Target", contravariant=True)
+State = TypeVar("State")
+
+
+class VirtiofsError(Exception):
+    """One sentence that a person can act on, with the cause from below in it."""
+
+
+class NotYet(VirtiofsError):
+    """Nothing can be read, because an earlier step of a first run has still to provide something.
+
+    An error in a real run. In check mode it becomes a warning, and the planned ``actions`` are reported:
+    on a machine where nothing is set up yet, that step has not been taken either.
+    """
+
+    def __init__(self, sentence: str, actions: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.actions = actions
+
+
+class Step(Protocol[Target]):
+    """One effect. A step waits for its own asynchronous effect, with a time limit."""
+
+    @property
+    def summary(self) -> str:
+        """What is done, in words, as it appears in ``actions``."""
+
+    def apply(self, target: Target) -> None:
+        """Do it, or raise a :class:`VirtiofsError`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object before and after, as the diff shows it. Never with a secret in it."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do, and what to tell about it.
+
+    ``result`` is merged into what the module returns and describes the state after the steps.
+    ``not_yet`` has a sentence for each thing that an earlier step of a first run would have provided.
+    """
+
+    steps: tuple[Step[Any], ...] = ()
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    not_yet: tuple[str, ...] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def actions(self) -> list[str]:
+        return [step.summary for step in self.steps]
+
+    @property
+    def diff(self) -> list[dict[str, str]]:
+        return [
+            {
+                "before_header": change.name,
+                "after_header": change.name,
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in self.changes
+            if change.before != change.after
+        ]
+
+
+class Module(Protocol):
+    """The part of AnsibleModule that is used here."""
+
+    check_mode: bool
+    _diff: bool
+
+    def warn(self, warning: str) -> None: ...
+
+    def exit_json(self, **kwargs: Any) -> None: ...
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None: ...
+
+
+def reconcile(module: Module, target: Target, read: Callable[[], State], plan: Callable[[State], Plan]) -> None:
+    """Bring the machine to what ``plan`` asks for, and end the module.
+
+    After the last step the state is read and planned again; what is then left to do is an error. So a
+    module that is not idempotent fails at its first run, in a sentence.
+    """
+    done: list[str] = []
+    first = Plan()
+    try:
+        first = plan(read())
+        if module.check_mode:
+            last = first
+            for sentence in first.not_yet:
+                module.warn(sentence)
+        else:
+            if first.not_yet:
+                raise VirtiofsError(first.not_yet[0])
+            for step in first.steps:
+                step.apply(target)
+                done.append(step.summary)
+            last = plan(read()) if first.steps else first
+            if last.steps:
+                raise VirtiofsError("still to do after everything was applied: " + "; ".join(last.actions))
+    except NotYet as error:
+        if not module.check_mode:
+            _fail(module, str(error), done, first)
+            return
+        module.warn(str(error))
+        actions = list(error.actions)
+        _exit(module, {"changed": bool(actions), "actions": actions}, Plan())
+        return
+    except VirtiofsError as error:
+        _fail(module, str(error), done, first)
+        return
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{at.name}, line {at.lineno}"
+        sentence = f"a defect in virtio.fs, please report it: {type(error).__name__}: {error} ({where})"
+        _fail(module, sentence, done, first)
+        return
+    for warning in dict.fromkeys(first.warnings + last.warnings):
+        module.warn(warning)
+    _exit(module, {**last.result, "changed": bool(first.steps), "actions": first.actions}, first)
+
+
+def _exit(module: Module, result: dict[str, Any], plan: Plan) -> None:
+    if module._diff:
+        result["diff"] = plan.diff
+    module.exit_json(**result)
+
+
+def _fail(module: Module, sentence: str, done: list[str], plan: Plan) -> None:
+    result: dict[str, Any] = {"changed": bool(done), "actions": done}
+    if module._diff and done:
+        result["diff"] = plan.diff
+    module.fail_json(msg=sentence, **result)
