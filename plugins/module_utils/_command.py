@@ -53,12 +53,14 @@ def run(
     timeout: float = 60,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> Completed:
     """Run a command and return what it said, whatever its exit status.
 
     ``timeout`` is in seconds. Output goes to files, never to a pipe: a child that has to be left behind
     (a process that touches the mount of a dead virtiofsd cannot be killed) then holds nothing open that
-    somebody waits for, such as the pipes of an ssh session.
+    somebody waits for, such as the pipes of an ssh session. ``keep`` are descriptors that the child is
+    given all the same: a lock that it then holds for as long as it lives.
 
     :raises VirtiofsError: the command is not installed.
     :raises CommandTimeout: it did not end in time.
@@ -76,6 +78,7 @@ def run(
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                pass_fds=keep,
                 cwd="/",
                 env={"PATH": _PATH, "LC_ALL": "C", "HOME": "/root", **(environment or {})},
             )
@@ -100,9 +103,10 @@ def check(
     timeout: float = 60,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> Completed:
     """Like :func:`run`, and an exit status other than 0 is an error with the command's own message."""
-    completed = run(argv, timeout=timeout, stdin=stdin, environment=environment)
+    completed = run(argv, timeout=timeout, stdin=stdin, environment=environment, keep=keep)
     if completed.returncode != 0:
         raise VirtiofsError(f"{' '.join(argv)} failed: {completed.message}")
     return completed
