@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plain directories: what there is, what is wanted, and the steps between."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
+
+_NEW_MODE = 0o755
+
+
+@dataclass(frozen=True)
+class Found:
+    uid: int
+    gid: int
+    mode: int
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory as it shall be; None keeps what is there."""
+
+    path: str
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True)
+class Make:
+    path: str
+    mode: int
+
+    @property
+    def summary(self) -> str:
+        return f"make the directory {self.path}"
+
+    def apply(self, target: None) -> None:
+        try:
+            os.makedirs(os.path.dirname(self.path), mode=_NEW_MODE, exist_ok=True)
+            os.mkdir(self.path, 0o700)
+            os.chmod(self.path, self.mode)
+        except OSError as error:
+            raise VirtiofsError(f"cannot make {self.path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Own:
+    path: str
+    uid: int
+    gid: int
+
+    @property
+    def summary(self) -> str:
+        return f"give {self.path} to user {self.uid} and group {self.gid}"
+
+    def apply(self, target: None) -> None:
+        _apply(self.path, lambda descriptor: os.fchown(descriptor, self.uid, self.gid))
+
+
+@dataclass(frozen=True)
+class Allow:
+    path: str
+    mode: int
+
+    @property
+    def summary(self) -> str:
+        return f"set the mode of {self.path} to {self.mode:04o}"
+
+    def apply(self, target: None) -> None:
+        _apply(self.path, lambda descriptor: os.fchmod(descriptor, self.mode))
+
+
+def _apply(path: str, change: Callable[[int], None]) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            change(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise VirtiofsError(f"cannot change {path}: {error.strerror}") from error
+
+
+def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
+    """Check the option and resolve names, so that nothing is made when one item is wrong."""
+    directories = []
+    for item in items:
+        path = item["path"]
+        if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+            raise VirtiofsError(f"directories, {path!r}: write an absolute path without '..'")
+        directories.append(
+            Directory(
+                path=os.path.normpath("/" + path.lstrip("/")),
+                uid=_number(item.get("owner"), lambda name: pwd.getpwnam(name).pw_uid, f"directories, {path}, owner"),
+                gid=_number(item.get("group"), lambda name: grp.getgrnam(name).gr_gid, f"directories, {path}, group"),
+                mode=_mode(item.get("mode"), f"directories, {path}, mode"),
+            )
+        )
+    return tuple(directories)
+
+
+def _number(name: str | None, look_up: Callable[[str], int], where: str) -> int | None:
+    if name is None:
+        return None
+    if name.isdigit():
+        return int(name)
+    try:
+        return look_up(name)
+    except KeyError:
+        raise VirtiofsError(f"{where}: this machine knows no {name!r}") from None
+
+
+def _mode(text: str | None, where: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise VirtiofsError(f"{where}: {text!r} is no mode, write it in octal and in quotes, as '0755'")
+    return mode
+
+
+def read(directories: Iterable[Directory]) -> dict[str, Found]:
+    """What is there, by path. A symbolic link is refused: a share must not move when somebody turns a link."""
+    found = {}
+    for directory in directories:
+        try:
+            status = os.lstat(directory.path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise VirtiofsError(f"cannot look at {directory.path}: {error.strerror}") from error
+        if not stat.S_ISDIR(status.st_mode):
+            kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no directory"
+            raise VirtiofsError(f"{directory.path} is {kind}: move it away, or share another path")
+        found[directory.path] = Found(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+    return found
+
+
+def plan(directories: Iterable[Directory], found: Mapping[str, Found]) -> Plan:
+    steps: list[Step[Any]] = []
+    changes = []
+    for directory in directories:
+        there = found.get(directory.path)
+        before = there or Found(os.geteuid(), os.getegid(), _NEW_MODE)
+        after = Found(
+            before.uid if directory.uid is None else directory.uid,
+            before.gid if directory.gid is None else directory.gid,
+            before.mode if directory.mode is None else directory.mode,
+        )
+        if there is None:
+            steps.append(Make(directory.path, after.mode))
+        if (after.uid, after.gid) != (before.uid, before.gid):
+            steps.append(Own(directory.path, after.uid, after.gid))
+        # A change of owner may take set-uid and set-gid bits away, so the mode comes last.
+        if there is not None and after.mode != there.mode:
+            steps.append(Allow(directory.path, after.mode))
+        changes.append(Change(directory.path, _text(there), _text(after)))
+    return Plan(steps=tuple(steps), changes=tuple(changes))
+
+
+def _text(found: Found | None) -> str:
+    return "" if found is None else f"owner: {found.uid}\ngroup: {found.gid}\nmode: {found.mode:04o}\n"
