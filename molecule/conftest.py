@@ -4,27 +4,31 @@
 
 from __future__ import annotations
 
-import json
-import os
+import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import testinfra
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "lab")]
 
-from proof.machine import Machine
-from proof.playbook import inventory_options
-
-# Without a control path that stays, testinfra would shake hands anew for every command.
-os.environ.setdefault("ANSIBLE_SSH_EXTRA_ARGS", "-o ControlPath=/run/virtiofs-proof-%r@%h:%p")
+import keys  # noqa: E402
+import topology  # noqa: E402
+from proof.machine import Machine  # noqa: E402
 
 LONGEST_TEST = 900
+# One handshake for all commands, and none waits for ever for a machine that is gone.
+SESSION = [
+    "-oControlMaster=auto",
+    "-oControlPersist=60s",
+    f"-oControlPath={keys.folder()}/proof-%p",
+    "-oServerAliveInterval=10",
+    "-oServerAliveCountMax=6",
+]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,13 +48,15 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
 
 @pytest.fixture(scope="session")
 def machine() -> Callable[[str], Machine]:
-    """A host of the inventory, by its name."""
-    inventory = inventory_options()[0].removeprefix("--inventory=")
+    """A host of the lab, by its name."""
     known: dict[str, Machine] = {}
 
     def named(name: str) -> Machine:
         if name not in known:
-            known[name] = Machine(name, testinfra.get_host(f"ansible://{name}?ansible_inventory={inventory}"))
+            host = topology.host(name)
+            options = [*keys.ssh_command(host)[1:-1], *SESSION]
+            spec = f"ssh://root@127.0.0.1:{host.port}"
+            known[name] = Machine(name, testinfra.get_host(spec, ssh_extra_args=shlex.join(options)))
         return known[name]
 
     return named
@@ -65,13 +71,3 @@ def hv1(machine: Callable[[str], Machine]) -> Machine:
 def guests(machine: Callable[[str], Machine]) -> tuple[Machine, ...]:
     """The three guests of hv1."""
     return tuple(machine(name) for name in ("vm1", "vm2", "vm3"))
-
-
-@pytest.fixture(scope="session")
-def lab_variables() -> dict[str, dict[str, Any]]:
-    """The inventory's variables, by host."""
-    done = subprocess.run(
-        ["ansible-inventory", *inventory_options(), "--list"], capture_output=True, text=True, timeout=60, check=True
-    )
-    variables: dict[str, dict[str, Any]] = json.loads(done.stdout)["_meta"]["hostvars"]
-    return variables

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import disks
 import pytest
+import topology
 from proof.fingerprint import bytes_of_sparse_file
 from proof.machine import at_once
 from proof.playbook import play
@@ -18,7 +18,7 @@ ON_HOST = {
     "packages": "dpkg-query --show",
     "directories": "ls -d /shared /srv/* /var/lib/virtiofs /var/lib/libvirt/memory 2>&1",
     "mounts": "findmnt --list --noheadings --output TARGET,SOURCE,OPTIONS",
-    "partitions": "lsblk --noheadings --list --output NAME,SIZE,TYPE,FSTYPE,LABEL",
+    "partitions": "lsblk --noheadings --list --output NAME,SIZE,TYPE,FSTYPE,LABEL /dev/disk/by-id/lab-hv1-disk0",
     "libvirt daemon": "systemctl show libvirtd.service --property=MainPID",
     **{f"definition of {name}": f"virsh dumpxml {name} --inactive --security-info" for name in NAMES},
     **{f"running {name}": f"virsh dumpxml {name} --security-info" for name in NAMES},
@@ -29,18 +29,18 @@ IN_GUEST = {
     "directories": "ls -d /mnt/* /srv/* 2>&1",
     "boot": "cat /proc/sys/kernel/random/boot_id",
 }
-DISK = "readlink -f {} | xargs -n1 basename | sed 's,.*,/sys/block/&/loop/backing_file,' | xargs cat"
 
 
 @pytest.fixture(scope="session")
-def lab(hv1, guests, lab_variables):
+def lab(hv1, guests):
     """Looks at everything that could change."""
-    image = Path(hv1.check(f"sync; {DISK.format(lab_variables['hv1']['lab_disk'])}").strip())
+    image = disks.folder(topology.hypervisor("hv1")) / "disk0"
 
     def look():
         seen = {f"hv1: {what}": text for what, text in hv1.read(ON_HOST).items()}
         for name, facts in at_once(guests, lambda guest: guest.read(IN_GUEST)).items():
             seen |= {f"{name}: {what}": text for what, text in facts.items()}
+        hv1.check("sync")
         return {**seen, "hv1: bytes of the disk": bytes_of_sparse_file(image)}
 
     return look
