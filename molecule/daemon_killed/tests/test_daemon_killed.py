@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""virtiofsd is killed below a mounted share: nothing of ours hangs, the remedy is named, and it works."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from proof.exchange import crosses
+from proof.playbook import play
+
+SHARES = [
+    {"name": "victim", "path": "/srv/proof/victim", "domains": ["vm2"], "mount": "/srv/victim"},
+    {"name": "other", "path": "/srv/proof/other", "domains": ["vm2"], "mount": "/srv/other"},
+]
+LIMIT = "hv1,vm2"
+STUCK = "ps -eo stat=,pid=,args= | awk '$1 ~ /^D/ && $3 !~ /^\\[/' | wc -l"
+
+
+def extra(apply="live", **more):
+    return {"virtiofs_host_shares": SHARES, "virtiofs_host_apply": apply, **more}
+
+
+@pytest.fixture(scope="session")
+def vm2(machine):
+    return machine("vm2")
+
+
+@pytest.fixture(scope="session")
+def killed(hv1, vm2):
+    run = play("virtio.fs.share", extra=extra("restart"), limit=LIMIT)
+    assert run.returncode == 0, run.output[-3000:]
+    hv1.check("pkill --signal KILL --full 'virtiofsd.*/srv/proof/victim'; sleep 1; ! pgrep --full 'virtiofsd.*/srv/proof/victim'")
+
+
+@pytest.fixture(scope="session")
+def verified(killed):
+    """The proof of all shares while one daemon is dead, and how long it took."""
+    begun = time.monotonic()
+    run = play("virtio.fs.verify", extra=extra(), limit=LIMIT, timeout=300)
+    return run, time.monotonic() - begun
+
+
+@pytest.fixture(scope="session")
+def shared_again(verified):
+    begun = time.monotonic()
+    run = play("virtio.fs.share", extra=extra(), limit=LIMIT, timeout=300)
+    return run, time.monotonic() - begun
+
+
+@pytest.fixture(scope="session")
+def healed(shared_again):
+    return play("virtio.fs.share", extra=extra("restart", virtiofs_host_force_off=True), limit=LIMIT)
+
+
+def test_the_proof_fails(verified):
+    assert verified[0].returncode != 0
+
+
+def test_the_proof_ends_in_time(verified):
+    assert verified[1] < 150
+
+
+def test_it_names_the_share_and_the_remedy(verified):
+    messages = " ".join(one.message for one in verified[0].failures())
+    assert "/srv/victim" in messages or "victim" in messages
+    assert "stopp" in messages or "restart" in messages
+    assert "daemon" in messages
+
+
+def test_at_most_one_process_is_stuck(verified, vm2):
+    assert int(vm2.touch(STUCK).text) <= 1
+
+
+def test_a_second_run_leaves_no_second_stuck_process(shared_again, vm2):
+    assert int(vm2.touch(STUCK).text) <= 1
+
+
+def test_the_playbook_ends_in_time_too(shared_again):
+    assert shared_again[1] < 150
+
+
+def test_the_hypervisor_says_that_the_daemon_is_dead(shared_again):
+    (result,) = shared_again[0].of("virtiofs_domain", "hv1")
+    assert "daemon_dead" in str(result.returned["restart_required"])
+
+
+def test_a_restart_that_may_force_heals_it(healed):
+    assert [(one.host, one.task, one.message) for one in healed.failures()] == []
+    assert healed.returncode == 0
+
+
+@pytest.mark.parametrize("share", ["victim", "other"])
+def test_bytes_go_through_again(healed, hv1, vm2, share):
+    assert crosses(vm2, f"/srv/{share}", hv1, f"/srv/proof/{share}", "guest-to-host")
+    assert crosses(hv1, f"/srv/proof/{share}", vm2, f"/srv/{share}", "host-to-guest")

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images, made from packages and kept in the cache under a hash of their recipe."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+import recipe
+from machine import LabError, run, say
+from topology import CACHE
+
+
+def path(image: str) -> Path:
+    """Where this recipe's image is, or will be."""
+    digest = hashlib.sha256(json.dumps(recipe.fingerprint(image), sort_keys=True).encode()).hexdigest()[:12]
+    return CACHE / f"{image}-{digest}"
+
+
+def ensure(image: str) -> Path:
+    """The image's folder in the cache, made now if this recipe was never built."""
+    place = path(image)
+    if place.exists():
+        return place
+    with _locked(image):
+        if not place.exists():
+            _discard_leftovers(image)
+            begun = time.monotonic()
+            say(f"Building image {image} from the machine's Debian mirror (only the first time) ...")
+            fresh = CACHE / f".building-{image}"
+            fresh.mkdir(parents=True)
+            recipe.build(image, fresh)
+            fresh.rename(place)
+            say(f"Image {image} is built ({time.monotonic() - begun:.0f} s).")
+        _discard_superseded(image)
+    return place
+
+
+def _discard_leftovers(image: str) -> None:
+    shutil.rmtree(CACHE / f".building-{image}", ignore_errors=True)
+
+
+def _discard_superseded(image: str) -> None:
+    for other in CACHE.glob(f"{image}-*"):
+        if other != path(image) and len(other.name) == len(path(image).name):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@contextmanager
+def _locked(image: str) -> Iterator[None]:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f".{image}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another run is building image {image}; waiting for it ...")
+            deadline = time.monotonic() + 1800
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise LabError(f"another run has been building image {image} for half an hour") from None
+                    time.sleep(1)
+        yield
+
+
+def kinds(suites: List[str]) -> Tuple[str, ...]:
+    return tuple(f"{kind}-{suite}" for suite in suites for kind in ("hypervisor", "bare", "guest"))

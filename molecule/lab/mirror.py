@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which Debian mirror this machine uses: read from apt's own configuration, never written down here."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+from machine import LabError, run
+
+DEBIAN_SUITES = re.compile(r"^(stable|testing|unstable|sid|oldstable|bullseye|bookworm|trixie|forky)$")
+
+
+def uri() -> str:
+    """The machine's Debian mirror. VIRTIOFS_MIRROR overrides it (needed where the machine is not a Debian)."""
+    given = os.environ.get("VIRTIOFS_MIRROR")
+    if given:
+        return given.rstrip("/")
+    found = [
+        _resolved(address)
+        for address, suites, components in _sources()
+        if "main" in components
+        and any(DEBIAN_SUITES.match(suite) for suite in suites)
+        and address.rstrip("/").rsplit("/", 1)[-1].startswith("debian")
+    ]
+    if not found:
+        raise LabError(
+            "apt on this machine has no Debian mirror (looked in /etc/apt/sources.list and sources.list.d); "
+            "set VIRTIOFS_MIRROR to the address of one"
+        )
+    return found[0].rstrip("/")
+
+
+def proxy_options() -> List[str]:
+    """The machine's own apt settings for reaching its mirror, as lines of an apt.conf."""
+    dumped = run(["apt-config", "dump"]).splitlines()
+    return [line for line in dumped if re.match(r"Acquire::(https?::)?(Proxy|http::Proxy|https::Proxy)", line)]
+
+
+def _sources() -> Iterator[Tuple[str, List[str], List[str]]]:
+    folder = Path("/etc/apt")
+    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    for file in files:
+        if not file.is_file():
+            continue
+        text = file.read_text(errors="replace")
+        if file.suffix == ".sources":
+            yield from _deb822(text)
+        elif file.suffix == ".list":
+            yield from _one_line(text)
+
+
+def _one_line(text: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
+        if match:
+            yield match[1], [match[2]], match[3].split()
+
+
+def _deb822(text: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+    uncommented = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for stanza in re.split(r"\n\s*\n", uncommented):
+        fields = {}
+        for match in re.finditer(r"^([\w-]+):((?:.*\n?)(?:[ \t].*\n?)*)", stanza, re.MULTILINE):
+            fields[match[1].lower()] = match[2].split()
+        if "deb" not in fields.get("types", []) or fields.get("enabled", ["yes"])[0].lower() in ("no", "false", "0"):
+            continue
+        for address in fields.get("uris", []):
+            yield address, fields.get("suites", []), fields.get("components", [])
+
+
+def _resolved(address: str) -> str:
+    # Debian's cloud images name a file that lists mirrors.
+    if address.startswith("mirror+file:"):
+        lines = Path(address[len("mirror+file:") :]).read_text().splitlines()
+        listed = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+        if listed:
+            return listed[0]
+    return address
