@@ -15,7 +15,19 @@ SHARES = [
     {"name": "other", "path": "/srv/proof/other", "domains": ["vm2"], "mount": "/srv/other"},
 ]
 LIMIT = "hv1,vm2"
-STUCK = "ps -eo stat=,pid=,args= | awk '$1 ~ /^D/ && $3 !~ /^\\[/' | wc -l"
+# User processes in uninterruptible sleep.
+STUCK = """\
+grep -lsE '^State:\\s+D' /proc/[0-9]*/status | while read -r status; do grep -q '^VmSize' "$status" && echo; done | wc -l
+"""
+KILL = """\
+for pid in $(grep -lsa /srv/proof/victim /proc/[0-9]*/cmdline | cut -d/ -f3); do
+    ! grep -qs virtiofsd "/proc/$pid/comm" || kill -9 "$pid"
+done
+sleep 1
+for pid in $(grep -lsa /srv/proof/victim /proc/[0-9]*/cmdline | cut -d/ -f3); do
+    ! grep -qs virtiofsd "/proc/$pid/comm" || exit 1
+done
+"""
 
 
 def extra(apply="live", **more):
@@ -31,7 +43,7 @@ def vm2(machine):
 def killed(hv1, vm2):
     run = play("virtio.fs.share", extra=extra("restart"), limit=LIMIT)
     assert run.returncode == 0, run.output[-3000:]
-    hv1.check("pkill --signal KILL --full 'virtiofsd.*/srv/proof/victim'; sleep 1; ! pgrep --full 'virtiofsd.*/srv/proof/victim'")
+    hv1.check(KILL)
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ def attempts(shared, vm1):
             "new directory": "mkdir /srv/media/folder",
             "mode": "chmod 777 /srv/media/seen",
             "after a remount": "mount -o remount,rw /srv/media; echo x >/srv/media/new",
-            "after a second mount": "mkdir -p /run/again; mount -t virtiofs -o rw media /run/again; echo x >/run/again/new;"
-            " umount /run/again",
+            "after a second mount": "mkdir -p /run/again; mount -t virtiofs -o rw media /run/again;"
+            " echo x >/run/again/new; umount /run/again",
         }
     )
 

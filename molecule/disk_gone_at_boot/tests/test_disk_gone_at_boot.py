@@ -1,0 +1,50 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk is gone when the hypervisor boots: it boots, and no guest fills the root filesystem instead."""
+
+from __future__ import annotations
+
+import pytest
+from proof import mounts
+
+
+@pytest.fixture(scope="session")
+def on_host(hv1):
+    return hv1.read(
+        {
+            "live": mounts.LIVE,
+            "fstab": mounts.FSTAB,
+            "emergency": "systemctl is-active emergency.target rescue.target",
+            "libvirt": "virsh list --all",
+            "bare directory": "touch /shared/proof_gone/on-the-root-filesystem; ls -A /shared/proof_gone",
+            "state": "virsh domstate vm1",
+        }
+    )
+
+
+def test_the_hypervisor_boots_into_no_emergency(on_host):
+    assert set(on_host["emergency"].split()) == {"inactive"}
+
+
+def test_libvirt_answers(on_host):
+    assert "vm1" in on_host["libvirt"]
+
+
+def test_the_filesystem_is_not_mounted(on_host):
+    assert mounts.on(mounts.parse(on_host["live"]), "/shared/proof_gone") is None
+
+
+def test_fstab_still_names_it(on_host):
+    assert mounts.on(mounts.parse(on_host["fstab"]), "/shared/proof_gone") is not None
+
+
+def test_nobody_can_write_to_the_directory_below_it(on_host):
+    assert "not permitted" in on_host["bare directory"]
+    assert "on-the-root-filesystem" not in on_host["bare directory"].split(":")[-1].splitlines()
+
+
+def test_a_guest_that_runs_cannot_write_to_the_root_filesystem(on_host, machine):
+    if on_host["state"].strip() == "running":
+        written = machine("vm1").sh("echo x >/srv/partition/lost").returncode
+        mounted = machine("vm1").sh("findmnt --types virtiofs /srv/partition").returncode
+        assert written != 0 or mounted != 0

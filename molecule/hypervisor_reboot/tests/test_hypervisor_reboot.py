@@ -1,0 +1,70 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hypervisor was rebooted: mounts, loop images and the guest are back, and contents verify."""
+
+from __future__ import annotations
+
+import pytest
+from proof import mounts
+from proof.exchange import crosses
+
+SHARES = pytest.mark.parametrize("share", ["partition", "image", "plain"])
+STORAGE = pytest.mark.parametrize(("share", "path"), [("partition", "proof_reboot"), ("image", "proof_image")])
+
+
+@pytest.fixture(scope="session")
+def vm1(machine):
+    return machine("vm1")
+
+
+@pytest.fixture(scope="session")
+def on_host(hv1):
+    return hv1.read(
+        {
+            "live": mounts.LIVE,
+            "failed units": "systemctl --failed --plain --no-legend",
+            "root": "stat -c '%U %a' /shared",
+            "up for": "cut -d. -f1 /proc/uptime; stat -c %Y /proc/1",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def in_guest(vm1):
+    sums = {
+        share: f"cat /root/proof-{share}; cd /srv/{share} && sha256sum data" for share in ("partition", "image", "plain")
+    }
+    return vm1.read({"live": mounts.LIVE, **sums})
+
+
+def test_no_unit_of_the_hypervisor_has_failed(on_host):
+    assert on_host["failed units"].strip() == ""
+
+
+@STORAGE
+def test_the_hypervisor_has_mounted_it_again(on_host, share, path):
+    mount = mounts.on(mounts.parse(on_host["live"]), f"/shared/{path}")
+    assert mount is not None
+    assert {"nosuid", "nodev"} <= mount.options
+
+
+def test_only_root_can_enter_the_shares_root(on_host):
+    assert on_host["root"].strip() == "root 700"
+
+
+@SHARES
+def test_the_guest_has_mounted_it_again(in_guest, share):
+    mount = mounts.on(mounts.parse(in_guest["live"]), f"/srv/{share}")
+    assert mount is not None
+    assert mount.fstype == "virtiofs"
+
+
+@SHARES
+def test_what_the_guest_wrote_is_there(in_guest, share):
+    before, after = in_guest[share].splitlines()
+    assert after == before
+
+
+@STORAGE
+def test_the_guest_writes_to_the_disk_and_not_to_the_directory_below_it(hv1, vm1, share, path):
+    assert crosses(vm1, f"/srv/{share}", hv1, f"/shared/{path}", "guest-to-host")
