@@ -1,0 +1,66 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts know of each other while a playbook runs: who waits, who let go, who has which share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+# The share is there, with the options of before: such a guest can mount it.
+_USABLE = ("mounted", "mount_unknown")
+_FORCED = ("daemon_dead",)
+
+
+def waiting(variables: Any, hypervisor: str, domain: str, tags: Iterable[str] = ()) -> str:
+    """Why the guest cannot have these shares before its domain restarts, and what to do; '' when it can.
+
+    Known when the hypervisor's part of this run came before; without it, the mount itself says what is missing.
+    """
+    wanted = set(tags)
+    sentences = []
+    forced = False
+    for entry in _result(variables, hypervisor).get("restart_required", ()):
+        if entry["domain"] == domain and entry["reason"] not in _USABLE and wanted.intersection(entry["tags"]):
+            sentences.append(entry["message"])
+            forced = forced or entry["reason"] in _FORCED
+    if not sentences:
+        return ""
+    variable = "virtiofs_host_apply: restart" + (" and virtiofs_host_force_off: true" if forced else "")
+    return f"{'; '.join(sentences)}. Set {variable} to have that done, or do it yourself, and run the play again"
+
+
+def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
+    """What the guests of a hypervisor have let go of in this run, by domain."""
+    released = {}
+    for guest in guests:
+        host = variables[guest]
+        if host.get("virtiofs_guest_unmounted") and host.get("virtiofs_guest_hypervisor") == hypervisor:
+            released[host.get("virtiofs_guest_domain", guest)] = list(host["virtiofs_guest_unmounted"])
+    return released
+
+
+def unknown_shares(variables: Any, hypervisors: Iterable[str], names: Any) -> list[str]:
+    """Of these names, those that no hypervisor has in its list."""
+    if isinstance(names, (str, Mapping)) or not isinstance(names, Iterable):
+        raise AnsibleFilterError(f"virtiofs_unshare is {names!r}: write a list of names")
+    known = set()
+    for hypervisor in hypervisors:
+        known.update(share.get("name") for share in variables[hypervisor].get("virtiofs_host_shares", ()))
+    return [name for name in names if name not in known]
+
+
+def _result(variables: Any, hypervisor: str) -> Mapping[str, Any]:
+    result = variables[hypervisor].get("virtiofs_host_result")
+    return result if isinstance(result, Mapping) else {}
+
+
+class FilterModule:
+    """The filters of the playbooks that look from one host at another."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"unknown_shares": unknown_shares, "unmounted": unmounted, "waiting": waiting}
