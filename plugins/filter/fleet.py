@@ -48,7 +48,7 @@ def unknown_shares(variables: Any, hypervisors: Iterable[str], names: Any) -> li
     """Of these names, those that no hypervisor has in its list."""
     if isinstance(names, (str, Mapping)) or not isinstance(names, Iterable):
         raise AnsibleFilterError(f"virtiofs_unshare is {names!r}: write a list of names")
-    known = set()
+    known: set[Any] = set()
     for hypervisor in hypervisors:
         known.update(share.get("name") for share in variables[hypervisor].get("virtiofs_host_shares", ()))
     return [name for name in names if name not in known]

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts know of each other while a playbook runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.virtio.fs.plugins.filter.fleet import unknown_shares, unmounted, waiting
+
+
+def entry(reason: str, domain: str = "vm1", tags: tuple[str, ...] = ("data",)) -> dict[str, Any]:
+    return {"domain": domain, "reason": reason, "tags": list(tags), "message": f"domain {domain} must ({reason})"}
+
+
+def hostvars(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"hv1": {"virtiofs_host_result": {"restart_required": list(entries)}}}
+
+
+def test_a_guest_that_waits_is_told_why_and_which_variable_to_set():
+    sentence = waiting(hostvars(entry("no_shared_memory")), "hv1", "vm1", ["data"])
+    assert sentence.startswith("domain vm1 must (no_shared_memory). Set virtiofs_host_apply: restart to have that done")
+
+
+def test_a_dead_daemon_may_need_force():
+    assert "virtiofs_host_force_off: true" in waiting(hostvars(entry("daemon_dead")), "hv1", "vm1", ["data"])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        entry("no_shared_memory", domain="vm10"),
+        entry("no_shared_memory", tags=("other",)),
+        entry("mounted"),
+        entry("mount_unknown"),
+    ],
+    ids=["another domain", "another share", "the share is there as it was", "the share may be there as it was"],
+)
+def test_a_guest_does_not_wait_for_what_it_can_mount(found: dict[str, Any]):
+    assert waiting(hostvars(found), "hv1", "vm1", ["data"]) == ""
+
+
+@pytest.mark.parametrize("host", [{}, {"virtiofs_host_result": {"skipped": True}}, {"virtiofs_host_result": None}])
+def test_without_a_result_of_the_hypervisor_nobody_waits(host: dict[str, Any]):
+    assert waiting({"hv1": host}, "hv1", "vm1", ["data"]) == ""
+
+
+def test_what_guests_let_go_of_is_gathered_by_domain_for_their_own_hypervisor():
+    variables = {
+        "one": {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_domain": "vm1", "virtiofs_guest_unmounted": ["a"]},
+        "vm2": {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_unmounted": ["b"]},
+        "vm3": {"virtiofs_guest_hypervisor": "hv1"},
+        "vm4": {"virtiofs_guest_hypervisor": "hv2", "virtiofs_guest_unmounted": ["a"]},
+    }
+    assert unmounted(variables, list(variables), "hv1") == {"vm1": ["a"], "vm2": ["b"]}
+
+
+def test_a_name_that_no_hypervisor_knows_is_found():
+    variables = {"hv1": {"virtiofs_host_shares": [{"name": "a"}]}, "hv2": {}}
+    assert unknown_shares(variables, ["hv1", "hv2"], ["a", "b"]) == ["b"]
+
+
+def test_names_are_a_list():
+    with pytest.raises(AnsibleFilterError, match="virtiofs_unshare is 'media': write a list of names"):
+        unknown_shares({}, [], "media")
