@@ -1,0 +1,130 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What virtiofs_domain reads, in which order, and what it hands to the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils import _domain_plan, _sources, _virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._hypervisor import Hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, Plan, VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._share import OPTIONS, IdMap, IdRange, Share
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_items
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, by_domain, names
+
+_SYSTEM = "qemu:///system"
+
+
+@dataclass(frozen=True)
+class Read:
+    states: Mapping[str, DomainState]
+    host: Host
+
+
+class Target:
+    """The hypervisor, connected at the first use: checking the items must not wait for it."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._hypervisor: Hypervisor | None = None
+
+    def connected(self) -> Hypervisor:
+        if self._hypervisor is None:
+            self._hypervisor = Hypervisor(self._uri)
+        return self._hypervisor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connected(), name)
+
+
+def run(module: Any) -> None:
+    """Converge, and end the module."""
+    given = module.params
+    target = Target(given["uri"] or _SYSTEM)
+    items = tuple(_item(entry) for entry in given["shares"])
+    options = _options(given)
+
+    def read() -> Read:
+        _check(given, items)
+        try:
+            return _read(target.connected(), items, options, public=module._diff)
+        except NotYet as error:
+            raise NotYet(str(error), tuple(_intended(item) for item in items if not item.absent)) from error
+
+    def plan(state: Read) -> Plan:
+        return _domain_plan.plan(state.states, items, options, state.host)
+
+    reconcile(module, target, read, plan)
+
+
+def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
+    check_items(items)
+    for name, least in (("restart_parallel", 1), ("shutdown_timeout", 1), ("spare_ports", 0)):
+        if given[name] < least:
+            raise VirtiofsError(f"{name} must be at least {least}, not {given[name]}")
+    if given["exclusive"] and not items and not given["confirm_empty"]:
+        raise VirtiofsError(
+            "exclusive with an empty list of shares would remove every virtiofs share of the domains: set confirm_empty"
+        )
+    if given["domains"] and not given["exclusive"]:
+        raise VirtiofsError("domains has a meaning only with exclusive")
+
+
+def _read(hypervisor: Hypervisor, items: Sequence[Item], options: Options, *, public: bool) -> Read:
+    present = [item.share for item in items if not item.absent]
+    host = Host(
+        uri=hypervisor.uri,
+        driver=hypervisor.driver,
+        libvirt=hypervisor.libvirt_version,
+        qemu=hypervisor.qemu_version,
+        virtiofsd=_virtiofsd.find() if present else None,
+        binaries={share.binary: _virtiofsd.ask(share.binary) for share in present if share.binary},
+        directories=_sources.look(share.source for share in present if share.source),
+    )
+    states = {name: hypervisor.state(name, public=public) for name in names(items, options.domains)}
+    answers = {}
+    if options.apply != "config" and not options.force_detach:
+        for wanted in by_domain(states, items, options):
+            asked = [tag for tag in wanted.tags_to_detach() if not wanted.unmounted_by_caller(tag)]
+            answers[wanted.state.uuid] = hypervisor.mounted(wanted.state.uuid, asked)
+    return Read({name: _answered(state, answers) for name, state in states.items()}, host)
+
+
+def _answered(state: DomainState, answers: Mapping[str, Mapping[str, bool | None]]) -> DomainState:
+    mounted = answers.get(state.uuid)
+    return dataclasses.replace(state, mounted=mounted) if mounted else state
+
+
+def _intended(item: Item) -> str:
+    return f"give {item.share.tag} ({item.share.source}) to domain {item.domain}"
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    taken = {field.name: given[field.name] for field in dataclasses.fields(Options)}
+    return Options(**{**taken, "domains": tuple(given["domains"])})
+
+
+def _item(entry: Mapping[str, Any]) -> Item:
+    given = {name: entry[name] for name in ("tag", "source", "readonly", *OPTIONS)}
+    given["idmap"] = _idmap(entry["idmap"])
+    return Item(
+        domain=entry["domain"],
+        share=Share(**given),
+        absent=entry["state"] == "absent",
+        require_mountpoint=entry["require_mountpoint"],
+        guest_unmounted=entry["guest_unmounted"],
+        allow_unsafe_source=entry["allow_unsafe_source"],
+    )
+
+
+def _idmap(given: Mapping[str, Any] | None) -> IdMap | None:
+    if given is None:
+        return None
+    return IdMap(**{kind: tuple(IdRange(**entry) for entry in given[kind] or ()) for kind in ("uid", "gid")})

@@ -1,0 +1,236 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Domains as they are and shares as they are wanted -> a plan. Pure.
+
+The persistent definition and the running machine are planned separately: the first can always be had, and what
+the second cannot have now waits for a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
+    Define,
+    RemoveManagedSave,
+    Restart,
+    RestartTogether,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, Element, canonical, serialised
+from ansible_collections.virtio.fs.plugins.module_utils._live_plan import LivePlan, Waiting, plan_live
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._restart_plan import as_running
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import (
+    Item,
+    check_host,
+    check_sources,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted, by_domain
+
+
+@dataclass(frozen=True)
+class _DomainPlan:
+    """What one domain needs: ``first`` and, when it has to be stopped for it, ``restart``."""
+
+    steps: tuple[Any, ...] = ()
+    restart: Restart | None = None
+    change: Change | None = None
+    waiting: tuple[Waiting, ...] = ()
+    result: Mapping[str, Any] | None = None
+
+
+def plan(states: Mapping[str, DomainState], items: Sequence[Item], options: Options, host: Host) -> Plan:
+    """``states`` by the name that the items use for the domain.
+
+    :raises VirtiofsError: something wanted cannot be had or is refused; nothing was changed.
+    """
+    check_host(items, host)
+    not_yet = list(check_sources(items, host.directories))
+    if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
+        not_yet.append("no virtiofsd is installed on the hypervisor")
+    plans = [_plan_domain(wanted, options, host) for wanted in by_domain(states, items, options)]
+    restarts = [each.restart for each in plans if each.restart is not None]
+    return Plan(
+        steps=(*(step for each in plans for step in each.steps), *_batches(restarts, options.restart_parallel)),
+        changes=tuple(each.change for each in plans if each.change is not None),
+        not_yet=tuple(not_yet),
+        result={
+            "domains": [each.result for each in plans],
+            "restart_required": [entry for each in plans for entry in _restart_required(each)],
+        },
+    )
+
+
+def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[str, ...]:
+    """Edit a definition until it has what is wanted. Returns what was done, in words; nothing when it had it.
+
+    :raises VirtiofsError: the definition has what is in the way.
+    """
+    done: list[str] = []
+    found = {_share.tag_of(element): element for element in _share.elements(root)}
+    _refuse_other_filesystems(root, wanted)
+    for tag in wanted.gone(found):
+        _share.remove_element(found[tag])
+        done.append(f"without share {tag}")
+    for item in wanted.present:
+        share = item.share
+        if share.tag not in found:
+            _share.insert(root, share)
+            done.append(f"with share {share.tag}")
+            continue
+        differences = _share.read(found[share.tag]).differences_to(share)
+        if differences:
+            _share.write(found[share.tag], share.only(differences))
+            done.append(f"share {share.tag} with another {' and '.join(differences)}")
+    if wanted.present:
+        cell = options.numa_cell == "always" or host.libvirt < _memory_plan.WITHOUT_CELL
+        if _memory_plan.share_memory(root, options.memory, cell=cell):
+            done.append("with shared memory")
+    return tuple(done)
+
+
+def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
+    state = wanted.state
+    if not state.persistent:
+        raise VirtiofsError(f"domain {state.name} is transient: it has no definition to keep a share in")
+    try:
+        root = state.config.copy()
+        before = _share.shares_in(root)
+        done = _with_spare_ports(root, edited(root, wanted, options, host), wanted, options)
+    except VirtiofsError as error:
+        raise VirtiofsError(f"domain {state.name}: {error}") from error
+    live = plan_live(wanted, root, before, options, host)
+    restarts = bool(live.waiting) and options.apply == "restart"
+    if restarts:
+        live = LivePlan(waiting=live.waiting)
+    steps: list[Any] = [*_saved_image_steps(state, done, options), *live.before]
+    hot = [step.tag for step in live.attach if step.config]
+    remaining = _without(root, hot)
+    words = [each for each in done if each not in _added(hot)]
+    if words:
+        steps.append(_define(state, remaining, words))
+    steps.extend(live.attach)
+    return _DomainPlan(
+        steps=tuple(steps),
+        restart=_restart(state, root, options) if restarts else None,
+        change=_change(wanted, options, host) if done else None,
+        waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
+        result=_result(wanted, live, restarts),
+    )
+
+
+def _define(state: DomainState, root: Element, words: Sequence[str]) -> Define:
+    return Define(state.name, state.uuid, ", ".join(words), Document(serialised(root)), state.config)
+
+
+def _without(root: Element, tags: Sequence[str]) -> Element:
+    """The tree without shares that a hot-plug adds to the definition by itself."""
+    if not tags:
+        return root
+    copied = Document(serialised(root)).root
+    for element in list(_share.elements(copied)):
+        if _share.tag_of(element) in tags:
+            _share.remove_element(element)
+    return copied
+
+
+def _added(tags: Sequence[str]) -> frozenset[str]:
+    return frozenset(f"with share {tag}" for tag in tags)
+
+
+def _with_spare_ports(root: Element, done: tuple[str, ...], wanted: Wanted, options: Options) -> tuple[str, ...]:
+    """Add root ports until ``spare_ports`` are left when the new shares have taken theirs."""
+    if not options.spare_ports or not wanted.present or not _pci_ports.is_express(root):
+        return done
+    unplaced = sum(1 for element in _share.elements(root) if element.find("address") is None)
+    missing = options.spare_ports + unplaced - (_pci_ports.free_places(root) or 0)
+    if missing <= 0:
+        return done
+    _pci_ports.append_root_ports(root, missing)
+    return (*done, f"with {missing} more PCIe root ports" if missing > 1 else "with one more PCIe root port")
+
+
+def _refuse_other_filesystems(root: Element, wanted: Wanted) -> None:
+    tags = {item.share.tag for item in wanted.present}
+    for element in root.iterfind("devices/filesystem"):
+        tag = _share.tag_of(element)
+        if tag in tags and not _share.is_virtiofs(element):
+            raise VirtiofsError(f"tag {tag} is taken by a filesystem of another type")
+        if tag in tags and element.find("source[@socket]") is not None:
+            raise VirtiofsError(f"share {tag} is served through a socket by a daemon that is not libvirt's")
+
+
+def _saved_image_steps(state: DomainState, done: Sequence[str], options: Options) -> tuple[Any, ...]:
+    if not (state.managed_save and done):
+        return ()
+    if not options.remove_managed_save:
+        raise VirtiofsError(
+            f"domain {state.name} has a managed save image, which it would start from without the change; "
+            "start it once, or set remove_managed_save"
+        )
+    return (RemoveManagedSave(state.name, state.uuid),)
+
+
+def _restart(state: DomainState, root: Element, options: Options) -> Restart:
+    if state.paused and not options.force_off:
+        raise VirtiofsError(f"domain {state.name} is paused and cannot be shut down; resume it, or set force_off")
+    new = canonical(root)
+    older = [state.config]
+    if state.live is not None:
+        older.append(as_running(state.config, state.live))
+    kept: list[Document] = []
+    for document in older:
+        if document.canonical != new and document not in kept:
+            kept.append(document)
+    return Restart(state.name, state.uuid, tuple(kept), options.shutdown_timeout, options.force_off)
+
+
+def _change(wanted: Wanted, options: Options, host: Host) -> Change | None:
+    public = wanted.state.public
+    if public is None:
+        return None
+    after = public.copy()
+    _with_spare_ports(after, edited(after, wanted, options, host), wanted, options)
+    return Change(f"domain {wanted.state.name}", serialised(public.root), serialised(after))
+
+
+def _batches(restarts: Sequence[Restart], parallel: int) -> tuple[Any, ...]:
+    if parallel == 1:
+        return tuple(restarts)
+    groups = [tuple(restarts[at : at + parallel]) for at in range(0, len(restarts), parallel)]
+    return tuple(group[0] if len(group) == 1 else RestartTogether(group) for group in groups)
+
+
+def _restart_required(each: _DomainPlan) -> list[dict[str, Any]]:
+    tags: dict[Any, list[str]] = {}
+    for item in each.waiting:
+        tags.setdefault((item.domain, item.reason), []).append(item.tag)
+    return [
+        {
+            "domain": domain,
+            "reason": reason.code,
+            "tags": waiting,
+            "message": f"domain {domain} must be shut down and started for {', '.join(waiting)}: {reason.words}",
+        }
+        for (domain, reason), waiting in tags.items()
+    ]
+
+
+def _result(wanted: Wanted, live: LivePlan, restarts: bool) -> dict[str, Any]:
+    state = wanted.state
+    tags = list(wanted.tags)
+    waiting = [] if restarts else [each.tag for each in live.waiting]
+    return {
+        "domain": state.name,
+        "uuid": state.uuid,
+        "running": state.live is not None,
+        "config": tags,
+        "live": [] if state.live is None else [tag for tag in tags if tag not in waiting],
+        "waiting": waiting,
+    }

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a guest has mounted, as its agent tells.
+
+``guest-get-fsinfo`` leaves virtiofs out, so a process in the guest reads mountinfo. Some distributions forbid
+``guest-exec``: then nobody can tell. The commands: https://www.qemu.org/docs/master/interop/qemu-ga-ref.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any, Callable
+
+from ansible_collections.virtio.fs.plugins.module_utils import _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+# Reading mountinfo asks no filesystem, so it also ends while a daemon is dead.
+_EXEC_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+
+_READ_MOUNTINFO = {"path": "/bin/cat", "arg": ["/proc/1/mountinfo", "/proc/self/mountinfo"], "capture-output": True}
+
+
+def virtiofs_tags_mounted(say: Callable[[str], str]) -> frozenset[str] | None:
+    """The tags that the guest has mounted, or None where the agent cannot tell. ``say`` sends one command."""
+    try:
+        process = _answer(say, "guest-exec", _READ_MOUNTINFO)["pid"]
+        deadline = time.monotonic() + _EXEC_SECONDS
+        while True:
+            status = _answer(say, "guest-exec-status", {"pid": process})
+            if status.get("exited"):
+                break
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(_POLL_SECONDS)
+        if status.get("exitcode") != 0 or status.get("out-truncated"):
+            return None
+        text = base64.b64decode(status.get("out-data", "")).decode("utf-8", "surrogateescape")
+        return frozenset(mount.source for mount in _mounts.parse(text) if mount.fstype == "virtiofs")
+    except (VirtiofsError, KeyError, ValueError):
+        return None
+
+
+def _answer(say: Callable[[str], str], command: str, arguments: dict[str, object]) -> dict[str, Any]:
+    returned = json.loads(say(json.dumps({"execute": command, "arguments": arguments})))["return"]
+    if not isinstance(returned, dict):
+        raise VirtiofsError(f"{command} gave no answer")
+    return returned

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a domain's memory is shared by libvirt's own rule, and the least that makes it so. Pure.
+
+The rule (libvirt, qemu_validate.c): without guest NUMA cells ``memoryBacking/access`` must be ``shared``;
+with cells every cell must be, and one that says nothing has what ``memoryBacking`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import (
+    Element,
+    append,
+    child,
+    insert_after,
+    remove,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+# libvirt takes a virtiofs share without a NUMA cell from this version on.
+WITHOUT_CELL = (6, 9, 0)
+
+# Bytes in libvirt's units, as virScaleInteger reads them.
+_UNITS = {
+    "b": 1,
+    "bytes": 1,
+    "KB": 1000,
+    "k": 1024,
+    "KiB": 1024,
+    "MB": 1000**2,
+    "M": 1024**2,
+    "MiB": 1024**2,
+    "GB": 1000**3,
+    "G": 1024**3,
+    "GiB": 1024**3,
+    "TB": 1000**4,
+    "T": 1024**4,
+    "TiB": 1024**4,
+}
+
+
+def is_shared(root: Element) -> bool:
+    """Whether a virtiofs share could work with the memory of this document."""
+    access = _attribute(root, "memoryBacking/access", "mode")
+    cells = _cells(root)
+    if not cells:
+        return access == "shared"
+    return all((cell.get("memAccess") or access) == "shared" for cell in cells)
+
+
+def share_memory(root: Element, backing: str, *, cell: bool) -> bool:
+    """Make the memory shared where it is not, with as little as possible. Returns whether anything changed.
+
+    ``backing`` (``memfd``, ``file``, ``hugepages``) counts only where the document has not chosen yet.
+    ``cell``: a domain without NUMA cells gets one that holds all its CPUs and memory.
+
+    :raises VirtiofsError: the document has what cannot be shared.
+    """
+    shared, edited = is_shared(root), False
+    if cell and not _cells(root):
+        _add_cell(root)
+        edited = True
+    if shared:
+        return edited
+    _share_backing(_memory_backing(root), backing)
+    for item in _cells(root):
+        if item.get("memAccess") == "private":
+            item.set("memAccess", "shared")
+    return True
+
+
+def _share_backing(memory: Element, backing: str) -> None:
+    source, allocation = memory.find("source"), memory.find("allocation")
+    if source is not None and source.get("type") == "anonymous":
+        remove(source)
+        source = None
+    if source is None and memory.find("hugepages") is None:
+        if backing == "hugepages":
+            append(memory, memory.makeelement("hugepages"))
+        else:
+            append(memory, memory.makeelement("source", {"type": backing}))
+    if memory.find("hugepages") is not None and allocation is not None and allocation.get("mode") == "ondemand":
+        raise VirtiofsError("its hugepages cannot be shared while memoryBacking says allocation mode='ondemand'")
+    child(memory, "access").set("mode", "shared")
+
+
+def _memory_backing(root: Element) -> Element:
+    found = root.find("memoryBacking")
+    if found is not None:
+        return found
+    # The place where libvirt writes it, for those who read the file.
+    for tag in ("currentMemory", "memory", "maxMemory"):
+        before = root.find(tag)
+        if before is not None:
+            return insert_after(before, root.makeelement("memoryBacking"))
+    return append(root, root.makeelement("memoryBacking"))
+
+
+def _add_cell(root: Element) -> None:
+    cpus = int(root.findtext("vcpu") or "1")
+    attributes = {
+        "id": "0",
+        "cpus": "0" if cpus == 1 else f"0-{cpus - 1}",
+        "memory": str(_boot_memory(root)),
+        "unit": "KiB",
+        "memAccess": "shared",
+    }
+    numa = child(child(root, "cpu"), "numa")
+    append(numa, numa.makeelement("cell", attributes))
+
+
+def _boot_memory(root: Element) -> int:
+    """KiB that the domain has without its memory devices, which libvirt counts in ``<memory>`` too."""
+    memory = root.find("memory")
+    if memory is None:
+        raise VirtiofsError("its XML has no <memory>")
+    devices = (item.find("target/size") for item in root.iterfind("devices/memory"))
+    return _kibibytes(memory) - sum(_kibibytes(size) for size in devices if size is not None)
+
+
+def _kibibytes(element: Element) -> int:
+    unit = element.get("unit", "KiB")
+    if unit not in _UNITS:
+        raise VirtiofsError(f"its <{element.tag}> has the unknown unit {unit}")
+    return -(-int(element.text) * _UNITS[unit] // 1024)
+
+
+def _cells(root: Element) -> Iterable[Element]:
+    return root.findall("cpu/numa/cell")  # type: ignore[no-any-return]
+
+
+def _attribute(root: Element, path: str, name: str) -> str | None:
+    found = root.find(path)
+    return None if found is None else found.get(name)

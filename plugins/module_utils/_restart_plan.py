@@ -1,0 +1,49 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a restart would bring besides ours, and what to go back to when it fails. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.virtio.fs.plugins.module_utils import _share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import (
+    Document,
+    Element,
+    child,
+    insert_after,
+    remove,
+    serialised,
+)
+
+
+def as_running(config: Document, live: Document) -> Document:
+    """The definition with our elements as they run now: what the domain is known to start with.
+
+    After an earlier run changed the definition only, this differs from the definition that was found.
+    """
+    root = config.copy()
+    planned = {_share.tag_of(element): element for element in _share.elements(root)}
+    running = {_share.tag_of(element): element for element in _share.elements(live.root)}
+    for tag, element in planned.items():
+        if tag not in running or _share.read(element).differences(_share.read(running[tag])):
+            remove(element)
+    kept = _share.shares_in(root)
+    for tag, element in running.items():
+        if tag not in kept:
+            copied = _share.without_places(_share.detached_copy(element))
+            if tag not in planned or planned[tag].find("binary[@path]") is None:
+                _share.forget_binary(copied)
+            devices = child(root, "devices")
+            insert_after(devices[-1], copied)
+    _memory_as_running(root, live.root)
+    return Document(serialised(root))
+
+
+def _memory_as_running(root: Element, live: Element) -> None:
+    for path in ("memoryBacking", "cpu/numa"):
+        mine, theirs = root.find(path), live.find(path)
+        if theirs is not None and mine is not None:
+            mine.getparent().replace(mine, _share.detached_copy(theirs))
+        elif mine is not None:
+            remove(mine)

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may be asked for, checked for all items before anything changes. Pure.
+
+libvirt checks neither the tag, nor the queue size, nor that the source is there: all three fail only when the
+domain starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils import _paths
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, Share
+from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
+
+# struct virtio_fs_config in the virtio specification.
+TAG_BYTES = 36
+
+QUEUE_MAXIMUM = 1024
+
+_VIRTIOFS: Version = (6, 2, 0)
+
+# libvirt's NEWS.
+_OPTION_SINCE: Mapping[str, Version] = {
+    "sandbox": (7, 2, 0),
+    "thread_pool": (8, 5, 0),
+    "idmap": (10, 0, 0),
+    "open_files": (10, 6, 0),
+}
+
+_RUST_ONLY = ("idmap", "open_files")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of ``shares``."""
+
+    domain: str
+    share: Share
+    absent: bool = False
+    require_mountpoint: bool = False
+    guest_unmounted: bool = False
+    allow_unsafe_source: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"share {self.share.tag} of domain {self.domain}"
+
+
+def check_items(items: Iterable[Item]) -> None:
+    """Everything that can be said without looking at the machine.
+
+    :raises VirtiofsError: naming the item and the option.
+    """
+    for item in items:
+        problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
+        if problem:
+            raise VirtiofsError(f"{item.label}: {problem}")
+
+
+def check_host(items: Iterable[Item], host: Host) -> None:
+    """What this libvirt and this virtiofsd cannot do.
+
+    :raises VirtiofsError: naming the item, the option and the version that can.
+    """
+    for item in items:
+        if item.absent or host.driver != "QEMU":
+            continue
+        daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
+        problem = _host_problem(item.share, host.libvirt, daemon)
+        if problem:
+            raise VirtiofsError(f"{item.label}: {problem}")
+
+
+def check_sources(items: Iterable[Item], directories: Mapping[str, Directory]) -> tuple[str, ...]:
+    """Whether each source may be shared. Returns sentences about sources that are not there yet.
+
+    :raises VirtiofsError: naming the item and what is wrong with its source.
+    """
+    not_yet = []
+    for item in items:
+        if item.absent or item.share.source is None:
+            continue
+        found = directories[item.share.source]
+        if not found.exists:
+            not_yet.append(f"{item.label}: source: the directory {item.share.source} does not exist")
+        elif not found.directory:
+            raise VirtiofsError(f"{item.label}: source: {item.share.source} is not a directory")
+        elif item.require_mountpoint and not found.mountpoint:
+            not_yet.append(
+                f"{item.label}: source: {item.share.source} is not a mount point (require_mountpoint is set): "
+                "the guest would fill the host's own filesystem"
+            )
+    return tuple(not_yet)
+
+
+def _tag_problem(tag: str) -> str | None:
+    size = len(tag.encode("utf-8", "surrogateescape"))
+    if not tag:
+        return "tag is empty"
+    if not tag.isprintable():
+        return "tag has a character that cannot be printed"
+    if size > TAG_BYTES:
+        return f"tag has {size} bytes, at most {TAG_BYTES} fit"
+    return None
+
+
+def _value_problem(share: Share) -> str | None:
+    if share.source is None:
+        return "source is missing"
+    problem = _paths.problem_with_path(share.source)
+    if problem:
+        return f"source: {share.source!r} {problem}"
+    queue = share.queue
+    if queue is not None and (not 1 <= queue <= QUEUE_MAXIMUM or queue & (queue - 1)):
+        return f"queue must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
+    if share.thread_pool is not None and share.thread_pool < 0:
+        return f"thread_pool must not be negative, not {share.thread_pool}"
+    if share.open_files is not None and share.open_files < 1:
+        return f"open_files must be at least 1, not {share.open_files}"
+    if share.binary is not None:
+        problem = _paths.problem_with_path(share.binary)
+        if problem:
+            return f"binary: {share.binary!r} {problem}"
+    return _idmap_problem(share.idmap)
+
+
+def _idmap_problem(idmap: IdMap | None) -> str | None:
+    for kind in ("uid", "gid") if idmap is not None else ():
+        for item in getattr(idmap, kind):
+            if item.start < 0 or item.target < 0 or item.count < 1:
+                return f"idmap: {kind}: start and target must not be negative, and count at least 1"
+    return None
+
+
+def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> str | None:
+    if libvirt < _VIRTIOFS:
+        return f"libvirt {dotted(libvirt)} has no virtiofs, {dotted(_VIRTIOFS)} has"
+    asked = share.differences(Share(share.tag, share.source))
+    for option, since in _OPTION_SINCE.items():
+        if option in asked and libvirt < since:
+            return f"{option} needs libvirt {dotted(since)}, this is {dotted(libvirt)}"
+    if daemon is None:
+        return None
+    for option in _RUST_ONLY:
+        if option in asked and daemon.flavour == "c":
+            return f"{option} needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
+    for option in ("lock_posix", "lock_flock"):
+        if option in asked and "separate-options" in daemon.features:
+            return f"{option}: {daemon.name} has no locks shared between guests; versions before 1.11.1 took the option"
+    return None

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the user asked for, gathered by domain. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.virtio.fs.plugins.module_utils import _share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the module that are not about one share. ``shutdown_timeout`` is in seconds."""
+
+    memory: str = "memfd"
+    numa_cell: str = "auto"
+    apply: str = "live"
+    restart_parallel: int = 1
+    shutdown_timeout: float = 120
+    force_off: bool = False
+    force_detach: bool = False
+    remove_managed_save: bool = False
+    allow_pending: bool = False
+    allow_foreign: bool = False
+    spare_ports: int = 0
+    exclusive: bool = False
+    domains: tuple[str, ...] = ()
+    fstab: str = "/etc/fstab"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one domain shall have. ``exclusive``: and no other virtiofs share."""
+
+    state: DomainState
+    items: tuple[Item, ...] = ()
+    exclusive: bool = False
+
+    @property
+    def present(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if not item.absent)
+
+    def gone(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """Which of these tags shall not be there."""
+        present = {item.share.tag for item in self.present}
+        absent = {item.share.tag for item in self.items if item.absent}
+        return tuple(tag for tag in tags if tag in absent or (self.exclusive and tag not in present))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All tags that this is about."""
+        named = [item.share.tag for item in self.items]
+        return tuple(dict.fromkeys([*named, *self.gone(_tags(self.state))]))
+
+    def unmounted_by_caller(self, tag: str) -> bool:
+        return any(item.guest_unmounted for item in self.items if item.share.tag == tag)
+
+    def tags_to_detach(self) -> tuple[str, ...]:
+        """Running shares that must leave or change: the guest has to be asked about these."""
+        if self.state.live is None:
+            return ()
+        live = _share.shares_in(self.state.live.root)
+        changed = (
+            item.share.tag
+            for item in self.present
+            if item.share.tag in live and item.share.differences(live[item.share.tag])
+        )
+        return (*self.gone(live), *changed)
+
+
+@dataclass
+class _Group:
+    state: DomainState
+    items: list[Item] = field(default_factory=list)
+
+
+def by_domain(states: Mapping[str, DomainState], items: Sequence[Item], options: Options) -> tuple[Wanted, ...]:
+    """The items, grouped by the domain that their names and UUIDs mean, in the order of the list.
+
+    :raises VirtiofsError: two items are about the same tag of the same domain.
+    """
+    groups: dict[str, _Group] = {}
+    for item in items:
+        state = states[item.domain]
+        group = groups.setdefault(state.uuid, _Group(state))
+        if any(other.share.tag == item.share.tag for other in group.items):
+            raise VirtiofsError(f"share {item.share.tag} of domain {state.name}: the tag is listed twice")
+        group.items.append(item)
+    for name in options.domains:
+        groups.setdefault(states[name].uuid, _Group(states[name]))
+    return tuple(Wanted(group.state, tuple(group.items), options.exclusive) for group in groups.values())
+
+
+def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:
+    """Every name or UUID that is used, once."""
+    return tuple(dict.fromkeys([*(item.domain for item in items), *domains]))  # type: ignore[misc]
+
+
+def _tags(state: DomainState) -> tuple[str, ...]:
+    live = () if state.live is None else tuple(_share.shares_in(state.live.root))
+    return (*_share.shares_in(state.config.root), *live)

@@ -1,0 +1,372 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: virtiofs_domain
+short_description: Give host directories to libvirt domains through virtiofs
+version_added: 0.1.0
+description:
+  - Sets which libvirt domains expose which host directories, in the persistent definition and in the running machine.
+  - Only the managed C(<filesystem>) elements, C(<memoryBacking>) and, where needed, the sharing of NUMA cells change;
+    everything else in the domain's XML is kept.
+  - All items are checked before the first change.
+  - What a running domain cannot be given live goes to its definition, and is reported in RV(restart_required) on
+    every run until the domain was shut down and started. A reboot inside the guest is not enough.
+author:
+  - The virtio.fs authors (@virtio)
+extends_documentation_fragment:
+  - virtio.fs._attributes
+  - virtio.fs._libvirt
+options:
+  shares:
+    description: The shares. The order does not matter.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      domain:
+        description: Name or UUID of the domain.
+        type: str
+        required: true
+      tag:
+        description:
+          - Name of the share in the guest, and its identity inside the domain.
+          - 1 to 36 bytes of printable characters.
+        type: str
+        required: true
+      source:
+        description:
+          - Absolute path of a directory on the hypervisor. It must exist.
+          - Required when O(shares[].state=present).
+        type: str
+      readonly:
+        description:
+          - Whether the guest can only read.
+          - libvirt 11.0 with virtiofsd 1.13 enforces it by itself. With older ones the share is a read-only bind mount
+            of the source below C(/var/lib/virtiofs/ro), kept in O(fstab).
+          - Left out, it stays as it is; a new share is writable.
+        type: bool
+      cache:
+        description:
+          - What the guest may cache. V(auto) is right when the host changes files too, V(always) assumes that it never
+            does.
+          - Left out, it stays as it is; a new share has the daemon's default, which is V(auto).
+        type: str
+        choices: [auto, none, always]
+      queue:
+        description: Size of the request queue, a power of two up to 1024. QEMU's default is 128.
+        type: int
+      xattr:
+        description: Whether extended attributes work on the share.
+        type: bool
+      sandbox:
+        description: How the daemon confines itself. Needs libvirt 7.2.
+        type: str
+        choices: [namespace, chroot]
+      lock_posix:
+        description: Whether POSIX record locks are shared with the host. Only the C virtiofsd and Rust before 1.11.1.
+        type: bool
+      lock_flock:
+        description: Whether BSD locks are shared with the host. Only the C virtiofsd and Rust before 1.11.1.
+        type: bool
+      thread_pool:
+        description: Number of the daemon's worker threads; 0 is none. Needs libvirt 8.5.
+        type: int
+      open_files:
+        description: How many files the daemon may have open. Needs libvirt 10.6 and the Rust virtiofsd.
+        type: int
+      binary:
+        description: Absolute path of the virtiofsd to use. Left out, libvirt chooses.
+        type: str
+      idmap:
+        description: How users and groups of the guest appear on the host. Needs libvirt 10.0 and the Rust virtiofsd.
+        type: dict
+        suboptions:
+          uid:
+            description: Ranges of user ids.
+            type: list
+            elements: dict
+            suboptions:
+              start:
+                description: First id in the guest.
+                type: int
+                required: true
+              target:
+                description: First id on the host.
+                type: int
+                required: true
+              count:
+                description: How many ids.
+                type: int
+                required: true
+          gid:
+            description: Ranges of group ids.
+            type: list
+            elements: dict
+            suboptions:
+              start:
+                description: First id in the guest.
+                type: int
+                required: true
+              target:
+                description: First id on the host.
+                type: int
+                required: true
+              count:
+                description: How many ids.
+                type: int
+                required: true
+      require_mountpoint:
+        description: Refuse when O(shares[].source) is not a mount point, as the guest would fill the host's root.
+        type: bool
+        default: false
+      allow_unsafe_source:
+        description:
+          - Allow a source that is a system directory, above or below one, behind a symlink, the place of disk images,
+            or above the source of another share.
+        type: bool
+        default: false
+      guest_unmounted:
+        description: You have seen that the guest does not have the share mounted; it is not asked.
+        type: bool
+        default: false
+      state:
+        description: Whether the domain has the share.
+        type: str
+        choices: [present, absent]
+        default: present
+  memory:
+    description:
+      - How the memory of a domain becomes shared that has no shared memory yet.
+      - A domain whose memory is shared already is left as it is.
+    type: str
+    choices: [memfd, file, hugepages]
+    default: memfd
+  numa_cell:
+    description:
+      - V(auto) adds a NUMA cell only where libvirt needs one (before 6.9).
+      - V(always) gives a domain without cells one that holds all its CPUs and memory. Existing cells keep their layout.
+    type: str
+    choices: [auto, always]
+    default: auto
+  apply:
+    description:
+      - V(config) changes the definition only, for the next start.
+      - V(live) also hot-plugs into running domains. What cannot be had live goes to the definition only and to
+        RV(restart_required). A hot-plug that was tried and failed leaves neither half.
+      - V(restart) is like V(live), and domains for which something waits are shut down gracefully and started.
+      - A domain that is off stays off.
+    type: str
+    choices: [config, live, restart]
+    default: live
+  restart_parallel:
+    description: How many domains are restarted at a time.
+    type: int
+    default: 1
+  shutdown_timeout:
+    description: Seconds for a graceful shutdown. After that the module fails and nothing is destroyed.
+    type: int
+    default: 120
+  force_off:
+    description:
+      - Destroy a domain that did not shut down within O(shutdown_timeout). The guest loses what it had not written.
+    type: bool
+    default: false
+  force_detach:
+    description: Detach a share from a running guest that has it mounted, or may have.
+    type: bool
+    default: false
+  remove_managed_save:
+    description: Drop a managed save image of a domain that is to change. The saved state of the guest is lost.
+    type: bool
+    default: false
+  allow_pending:
+    description: Restart a domain although that also activates edits of its definition that others made.
+    type: bool
+    default: false
+  allow_foreign:
+    description: Change domains that OpenStack, oVirt or another manager owns, as their metadata says.
+    type: bool
+    default: false
+  spare_ports:
+    description:
+      - How many PCI Express ports the definition has free for later hot-plugs. They are there after the next start.
+      - A default q35 domain has one.
+    type: int
+    default: 0
+  exclusive:
+    description:
+      - Remove virtiofs shares that O(shares) does not have from the domains that it names and from O(domains).
+      - Filesystems of other types are never touched.
+    type: bool
+    default: false
+  confirm_empty:
+    description: Allow O(exclusive) with an empty list of shares.
+    type: bool
+    default: false
+  domains:
+    description: Domains that O(exclusive) covers although no item names them.
+    type: list
+    elements: str
+    default: []
+  fstab:
+    description: Where the bind mounts of read-only shares are kept.
+    type: path
+    default: /etc/fstab
+seealso:
+  - module: virtio.fs.virtiofs_guest_mount
+  - module: virtio.fs.virtiofs_info
+"""
+
+EXAMPLES = r"""
+- name: Share two directories with two domains
+  virtio.fs.virtiofs_domain:
+    shares:
+      - {domain: vm1, tag: data, source: /shared/data}
+      - {domain: vm1, tag: media, source: /srv/media, readonly: true}
+      - {domain: vm2, tag: media, source: /srv/media, readonly: true}
+
+- name: The same, and restart the domains that need it, two at a time
+  virtio.fs.virtiofs_domain:
+    shares:
+      - {domain: vm1, tag: data, source: /shared/data}
+      - {domain: vm2, tag: data, source: /shared/data}
+    apply: restart
+    restart_parallel: 2
+
+- name: Take a share away
+  virtio.fs.virtiofs_domain:
+    shares:
+      - {domain: vm1, tag: data, state: absent}
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done in check mode, in order.
+  returned: always
+  type: list
+  elements: str
+  sample: ["define vm1: with share data, with shared memory", "restart vm1 (shut down, start)"]
+domains:
+  description: The domains that the list covers, as they are after the run.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: Name of the domain.
+      type: str
+    uuid:
+      description: UUID of the domain.
+      type: str
+    running:
+      description: Whether it runs.
+      type: bool
+    config:
+      description: Tags for which the persistent definition is as wanted.
+      type: list
+      elements: str
+    live:
+      description: Tags for which the running machine is as wanted.
+      type: list
+      elements: str
+    waiting:
+      description: Tags for which the running machine waits for a restart.
+      type: list
+      elements: str
+restart_required:
+  description: Domains that must be shut down and started, one entry for each domain and reason.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: Name of the domain.
+      type: str
+    reason:
+      description:
+        - V(no_shared_memory), V(no_free_port), V(libvirt_too_old), V(not_supported), V(daemon_dead), V(mounted),
+          V(mount_unknown) or V(apply_config).
+      type: str
+    tags:
+      description: The shares that wait.
+      type: list
+      elements: str
+    message:
+      description: The same as a sentence.
+      type: str
+  sample:
+    - domain: vm1
+      reason: no_shared_memory
+      tags: [data]
+      message: "domain vm1 must be shut down and started for data: its running memory is not shared"
+diff:
+  description: The persistent definition of each domain that changes, before and after, without secrets.
+  returned: in diff mode
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.virtio.fs.plugins.module_utils import _domain_job, _system_python
+
+
+def main() -> None:
+    id_range = {
+        "type": "list",
+        "elements": "dict",
+        "options": {name: {"type": "int", "required": True} for name in ("start", "target", "count")},
+    }
+    share = {
+        "domain": {"type": "str", "required": True},
+        "tag": {"type": "str", "required": True},
+        "source": {"type": "str"},
+        "readonly": {"type": "bool"},
+        "cache": {"type": "str", "choices": ["auto", "none", "always"]},
+        "queue": {"type": "int"},
+        "xattr": {"type": "bool"},
+        "sandbox": {"type": "str", "choices": ["namespace", "chroot"]},
+        "lock_posix": {"type": "bool"},
+        "lock_flock": {"type": "bool"},
+        "thread_pool": {"type": "int"},
+        "open_files": {"type": "int"},
+        "binary": {"type": "str"},
+        "idmap": {"type": "dict", "options": {"uid": id_range, "gid": id_range}},
+        "require_mountpoint": {"type": "bool", "default": False},
+        "allow_unsafe_source": {"type": "bool", "default": False},
+        "guest_unmounted": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "uri": {"type": "str"},
+            "shares": {"type": "list", "elements": "dict", "required": True, "options": share},
+            "memory": {"type": "str", "choices": ["memfd", "file", "hugepages"], "default": "memfd"},
+            "numa_cell": {"type": "str", "choices": ["auto", "always"], "default": "auto"},
+            "apply": {"type": "str", "choices": ["config", "live", "restart"], "default": "live"},
+            "restart_parallel": {"type": "int", "default": 1},
+            "shutdown_timeout": {"type": "int", "default": 120},
+            "force_off": {"type": "bool", "default": False},
+            "force_detach": {"type": "bool", "default": False},
+            "remove_managed_save": {"type": "bool", "default": False},
+            "allow_pending": {"type": "bool", "default": False},
+            "allow_foreign": {"type": "bool", "default": False},
+            "spare_ports": {"type": "int", "default": 0},
+            "exclusive": {"type": "bool", "default": False},
+            "confirm_empty": {"type": "bool", "default": False},
+            "domains": {"type": "list", "elements": "str", "default": []},
+            "fstab": {"type": "path", "default": "/etc/fstab"},
+        },
+        supports_check_mode=True,
+    )
+    _system_python.use_one_with_libvirt()
+    _domain_job.run(module)
+
+
+if __name__ == "__main__":
+    main()
