@@ -147,7 +147,7 @@ def home() -> Path:
 
 
 def hand_down_pip_settings(tools: Path) -> None:
-    """Write the caller's pip settings to a file: ansible-test hides environment variables from the pip that it starts."""
+    """Write the caller's pip settings to a file: ansible-test hides environment variables from its pip."""
     listing = subprocess.run(
         [str(tools / "bin/python"), "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
     ).stdout

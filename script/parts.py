@@ -121,9 +121,9 @@ class Part:
         """What a JUnit report counts. No test at all, or a skipped one, proves nothing and is a failure."""
         if not report.exists():
             raise PartFailed("there is no report of the tests, so none was run")
-        suites = ElementTree.parse(report).getroot().iter("testsuite")
-        counts = [{name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")} for suite in suites]
-        total = {name: sum(count[name] for count in counts) for name in ("tests", "failures", "errors", "skipped")}
+        suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+        names = ("tests", "failures", "errors", "skipped")
+        total = {name: sum(int(suite.get(name, 0)) for suite in suites) for name in names}
         failed = total["failures"] + total["errors"]
         tally = Tally(max(0, total["tests"] - failed - total["skipped"]), failed, total["skipped"])
         if total["tests"] == 0:
@@ -202,11 +202,8 @@ class Run:
         reached = {row.name for row in self.rows}
         rows = [*self.rows, *(Row(name, 0, "not run") for name in planned if name not in reached)]
         lines = [("part", "seconds", "passed", "failed", "outcome")]
-        lines += [
-            (row.name, f"{row.seconds:.0f}", str(row.tally.passed), str(row.tally.failed + row.tally.skipped), row.outcome)
-            for row in rows
-        ]
-        lines.append(("all", f"{sum(row.seconds for row in rows):.0f}", str(self.tally.passed), str(_bad(self.tally)), ""))
+        for row in [*rows, Row("all", sum(row.seconds for row in rows), "", self.tally)]:
+            lines.append((row.name, f"{row.seconds:.0f}", str(row.tally.passed), str(_bad(row.tally)), row.outcome))
         return table(lines)
 
 

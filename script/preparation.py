@@ -17,7 +17,8 @@ TOOLS_SECONDS = 600
 def prepare(run: Run) -> Path:
     """Install what is missing, and return the tools' environment."""
     missing = machine.missing_packages()
-    if missing:
+    # An optional package that this archive does not have is no reason to ask the archive every time.
+    if any(not word.endswith("?") or machine.available(word.rstrip("?")) for word in missing):
         run.part("packages", PACKAGES_SECONDS, lambda part: _install_packages(part, missing))
     tools = machine.environment_folder()
     if not machine.is_complete(tools):
@@ -48,8 +49,8 @@ def _make_environment(part: Part, tools: Path) -> Tally:
     here = machine.CHECKOUT
     part.run([machine.PYTHON, "-m", "venv", "--system-site-packages", tools], cwd=here)
     part.run(
-        [tools / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        + ["--no-deps", "--requirement", machine.PINNED_TOOLS],
+        [str(tools / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        + ["--no-deps", "--requirement", str(machine.PINNED_TOOLS)],
         cwd=here,
         # The caller's home may hold the pip settings that this machine needs.
         extra={"HOME": str(Path.home())},
