@@ -153,7 +153,7 @@ def hand_down_pip_settings(tools: Path) -> None:
     ).stdout
     settings = {}
     for line in listing.splitlines():
-        name, _, value = line.partition("=")
+        name, value = line.split("=", 1)
         if name.startswith(("global.", "install.", ":env:.")):
             settings[name.rsplit(".", 1)[-1]] = " ".join(str(ast.literal_eval(value)).split())
     settings.pop("config-file", None)

@@ -28,7 +28,7 @@ sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *words]))
 '''
 
 STARTED = re.compile(r'^Running sanity test "([a-z-]+)"', re.MULTILINE)
-FAILED = re.compile(r"^FATAL: The \d+ sanity test\(s\) listed below \(out of \d+\) failed.*\n(.*)", re.MULTILINE)
+FAILED = re.compile(r"FATAL: The \d+ sanity test\(s\) listed below \(out of \d+\) failed[^\n]*\n(.*)", re.DOTALL)
 
 
 def check(part: Part, collection: Path) -> Tally:

@@ -10,12 +10,15 @@ returns a :class:`Plan`. What changed is ``bool(plan.steps)``, in check mode and
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol, TypeVar
 
-Target = TypeVar("Target", contravariant=True)
+_PAUSE_SECONDS = 0.5
+
+Target_contra = TypeVar("Target_contra", contravariant=True)
 State = TypeVar("State")
 
 
@@ -35,14 +38,14 @@ class NotYet(VirtiofsError):
         self.actions = actions
 
 
-class Step(Protocol[Target]):
+class Step(Protocol[Target_contra]):
     """One effect. A step waits for its own asynchronous effect, with a time limit."""
 
     @property
     def summary(self) -> str:
         """What is done, in words, as it appears in ``actions``."""
 
-    def apply(self, target: Target) -> None:
+    def apply(self, target: Target_contra) -> None:
         """Do it, or raise a :class:`VirtiofsError`."""
 
 
@@ -100,11 +103,21 @@ class Module(Protocol):
     def fail_json(self, msg: str, **kwargs: Any) -> None: ...
 
 
-def reconcile(module: Module, target: Target, read: Callable[[], State], plan: Callable[[State], Plan]) -> None:
+def reconcile(
+    module: Module,
+    target: Target_contra,
+    read: Callable[[], State],
+    plan: Callable[[State], Plan],
+    *,
+    patience: float = 0,
+) -> None:
     """Bring the machine to what ``plan`` asks for, and end the module.
 
     After the last step the state is read and planned again; what is then left to do is an error. So a
     module that is not idempotent fails at its first run, in a sentence.
+
+    ``patience`` is how many seconds a real run waits for what is ``not_yet`` there: a device that was plugged
+    in a moment ago.
     """
     done: list[str] = []
     first = Plan()
@@ -115,6 +128,10 @@ def reconcile(module: Module, target: Target, read: Callable[[], State], plan: C
             for sentence in first.not_yet:
                 module.warn(sentence)
         else:
+            deadline = time.monotonic() + patience
+            while first.not_yet and time.monotonic() < deadline:
+                time.sleep(_PAUSE_SECONDS)
+                first = plan(read())
             if first.not_yet:
                 raise VirtiofsError(first.not_yet[0])
             for step in first.steps:
