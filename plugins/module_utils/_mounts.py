@@ -18,6 +18,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._command import check, r
 from ansible_collections.virtio.fs.plugins.module_utils._paths import within
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
+# Enough to know whom to ask.
+_USERS_NAMED = 5
+
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -150,6 +153,24 @@ def bind(source: str, path: str, readonly: bool, timeout: float = 30) -> None:
 def unmount(path: str, timeout: float = 30) -> None:
     """Unmount what is topmost on this path, and raise a VirtiofsError with umount's own message."""
     check(["umount", "-c", "--", path], timeout=timeout)
+
+
+def users_of(path: str) -> tuple[str, ...]:
+    """The processes that have something below this path open, as ``name (pid)``; the first few of them."""
+    found: dict[str, None] = {}
+    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+        try:
+            descriptors = [f"fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
+            # Only links are read: asking for the file behind one would ask the filesystem.
+            targets = [os.readlink(f"/proc/{pid}/{link}") for link in ("cwd", "root", *descriptors)]
+            if any(target != "/" and within(target, path) for target in targets):
+                found[f"{_read(f'/proc/{pid}/comm').strip()} ({pid})"] = None
+        except OSError:
+            # It ended, or closed it, meanwhile.
+            continue
+        if len(found) == _USERS_NAMED:
+            break
+    return tuple(found)
 
 
 def reload_units() -> None:

@@ -144,3 +144,28 @@ def test_warnings_are_said_once_and_the_result_is_the_state_after() -> None:
     ended = run(module, [], [Write("one")], warnings=("mind the ink",), result={"pages": 1})
     assert module.warnings == ["mind the ink"]
     assert ended.result["pages"] == 1
+
+
+def test_what_comes_in_time_is_waited_for_and_check_mode_does_not_wait() -> None:
+    looks: list[int] = []
+
+    def plan(_state: None) -> Plan:
+        looks.append(1)
+        return Plan(not_yet=("no share yet",) if len(looks) < 3 else ())
+
+    with pytest.raises(Ended) as caught:
+        reconcile(Module(), None, lambda: None, plan, patience=30)
+    assert not caught.value.failed
+    assert len(looks) == 3
+
+    looks.clear()
+    checking = Module(check_mode=True)
+    with pytest.raises(Ended) as caught:
+        reconcile(checking, None, lambda: None, plan, patience=30)
+    assert (caught.value.failed, checking.warnings, len(looks)) == (False, ["no share yet"], 1)
+
+
+def test_what_does_not_come_in_time_is_an_error() -> None:
+    with pytest.raises(Ended) as caught:
+        reconcile(Module(), None, lambda: None, lambda _state: Plan(not_yet=("no share yet",)), patience=0.1)
+    assert (caught.value.failed, caught.value.result["msg"]) == (True, "no share yet")

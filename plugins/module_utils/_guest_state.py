@@ -1,0 +1,107 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read what a guest has mounted, and whether it answers."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+
+from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _guest_kernel, _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._bounded import Work, touch_all
+from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import Directory, GuestState, WantedMount
+from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import REMEDY
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, holding, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+# What a mount says whose device was unplugged, or whose automount finds no share.
+_GONE = (errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.EIO)
+
+
+def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
+    """Read everything that a plan for these mounts needs. Mounts are only asked in bounded children.
+
+    :raises VirtiofsError: a share that is to stay mounted does not answer within ``wait`` seconds.
+    """
+    mounts = _mounts.current()
+    asked = [want for want in wanted if want.state == "mounted" and _to_be_asked(mounts, want)]
+    gone = _ask(asked, wait)
+    # To ask an automount mounts it.
+    mounts = _mounts.current() if asked else mounts
+    return GuestState(
+        kernel=_guest_kernel.read(),
+        mounts=mounts,
+        fstab=_fstab.read(fstab),
+        fstab_path=fstab,
+        systemd=os.path.isdir("/run/systemd/system"),
+        directories={want.path: _directory(want.path) for want in wanted if _to_be_looked_at(mounts, want)},
+        gone=gone,
+    )
+
+
+def _to_be_asked(mounts: Sequence[Mount], want: WantedMount) -> bool:
+    mount = on_path(mounts, want.path)
+    return mount is not None and (
+        mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == want.tag)
+    )
+
+
+def _to_be_looked_at(mounts: Sequence[Mount], want: WantedMount) -> bool:
+    holder = holding(mounts, want.path)
+    # Neither over a mount, nor inside a share that may not answer.
+    return want.state in ("mounted", "present") and (
+        holder is None or (holder.path != want.path and holder.fstype not in ("virtiofs", "autofs"))
+    )
+
+
+def _ask(asked: Sequence[WantedMount], wait: float) -> dict[str, str]:
+    works: dict[str, Work] = {want.path: _question(want.path) for want in asked}
+    outcomes = touch_all(works, wait)
+    gone: dict[str, str] = {}
+    silent = []
+    for want in asked:
+        outcome = outcomes[want.path]
+        if outcome.stuck is not None:
+            silent.append(f"the share {want.tag} is mounted, but {outcome.stuck}")
+        elif outcome.error is not None:
+            raise VirtiofsError(f"the share {want} does not work: {outcome.error}")
+        elif outcome.values[0] != 0:
+            gone[want.path] = os.strerror(outcome.values[0])
+    if silent:
+        raise VirtiofsError(f"{'; '.join(silent)}: {REMEDY}")
+    return gone
+
+
+def _question(path: str) -> Work:
+    def work() -> list[int]:
+        try:
+            # Attributes may come from the guest's cache, statfs never does.
+            os.statvfs(path)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            return [error.errno]
+        return [0]
+
+    return work
+
+
+def _directory(path: str) -> Directory:
+    symlink = symlink_in(path)
+    if symlink is not None:
+        return Directory(symlink=symlink)
+    missing: list[str] = []
+    above = path
+    while above != "/" and not os.path.lexists(above):
+        missing.insert(0, above)
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        return Directory(is_directory=False)
+    if missing:
+        return Directory(missing=tuple(missing))
+    with os.scandir(path) as inside:
+        return Directory(empty=next(inside, None) is None)

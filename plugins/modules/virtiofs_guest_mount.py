@@ -1,0 +1,220 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: virtiofs_guest_mount
+short_description: Mount virtio-fs shares in a guest, now and at boot
+version_added: 0.1.0
+author:
+  - the virtio.fs authors (@virtio-fs)
+description:
+  - Mounts the shares that the hypervisor gives to this guest, and keeps their lines in fstab.
+  - What is mounted is read from the kernel, what is to be mounted at boot from fstab, and both are compared
+    as values. An option that is written in another order or spelling is no difference.
+  - A share whose daemon on the hypervisor is dead costs an error within O(wait) seconds, never a hang.
+    At most one process per mount is left behind, because the kernel lets nobody end it.
+  - The kernel module is loaded where it is needed, and also at boot where it is not built in.
+  - Needs nothing in the guest but Python 3.9 or newer and mount(8).
+extends_documentation_fragment:
+  - virtio.fs._attributes
+options:
+  mounts:
+    description:
+      - The shares to mount, or to let go of.
+      - All are checked before the first change. What lets go is done before what mounts.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      tag:
+        description:
+          - The tag of the share, as the domain has it. It is never expanded.
+        type: str
+        required: true
+      path:
+        description:
+          - Where it is mounted. Made with mode 0755 if it is missing, its parents too.
+          - Refused when it is a system directory, a symbolic link, inside another share, or when something
+            else is mounted there or has a line for it in fstab. A directory that is not empty is a warning.
+        type: str
+        required: true
+      options:
+        description:
+          - The mount options. What is given replaces the list; V(nosuid) and V(nodev) are added back unless
+            O(mounts[].allow_suid) or O(mounts[].allow_dev).
+          - At creation it is V(rw,_netdev,nosuid,nodev,nofail). Left out later, the options of the line in
+            fstab stay.
+          - V(nofail) lets the guest boot when the share is gone. Systemd has no device to wait for behind a
+            virtio-fs mount, so the boot is not delayed either, and no time-out needs to be set.
+          - V(_netdev) has it mounted with the remote filesystems, after the guest's own.
+          - A mount whose options differ is remounted; where the kernel cannot change one on a remount (as
+            V(dax)), it is unmounted and mounted again.
+        type: list
+        elements: str
+      automount:
+        description:
+          - Mount at the first touch, through C(x-systemd.automount). Needs systemd.
+          - At creation it is false. Left out later, what the line in fstab says stays.
+        type: bool
+      allow_suid:
+        description: Allow a mount on which set-uid and set-gid bits work.
+        type: bool
+        default: false
+      allow_dev:
+        description: Allow a mount on which device nodes work.
+        type: bool
+        default: false
+      state:
+        description:
+          - V(mounted) is mounted now and at boot.
+          - V(present) is at boot only. It needs neither kernel support nor the tag.
+          - V(unmounted) is not mounted now; fstab stays as it is.
+          - V(absent) is neither. The directory stays.
+        type: str
+        choices: [mounted, present, unmounted, absent]
+        default: mounted
+  fstab:
+    description: The file that is read at boot.
+    type: path
+    default: /etc/fstab
+  wait:
+    description:
+      - Seconds to wait for a tag to appear that was just plugged in, and for a mount to answer.
+    type: int
+    default: 30
+  exclusive:
+    description:
+      - Also remove the virtio-fs lines of O(fstab) that O(mounts) does not name, and unmount them.
+        Other filesystem types are never touched.
+    type: bool
+    default: false
+  confirm_empty:
+    description: Allow O(exclusive) with an empty list, which lets go of every share.
+    type: bool
+    default: false
+notes:
+  - A share that is needed before the root filesystem is mounted (as C(/usr)) also needs the module in the
+    initramfs, for example C(virtiofs) in C(/etc/initramfs-tools/modules) or C(add_drivers) of dracut. This
+    module does not build an initramfs.
+  - Whether a share is read-only is decided on the hypervisor. The guest's mount options then still say
+    V(rw), and writing fails.
+seealso:
+  - module: virtio.fs.virtiofs_domain
+  - module: virtio.fs.virtiofs_probe
+"""
+
+EXAMPLES = r"""
+- name: Two shares, mounted now and at boot
+  virtio.fs.virtiofs_guest_mount:
+    mounts:
+      - tag: vm1
+        path: /mnt
+      - tag: media
+        path: /srv/media
+        options: [ro, noatime, nofail]
+
+- name: These and no others
+  virtio.fs.virtiofs_guest_mount:
+    exclusive: true
+    mounts:
+      - tag: vm1
+        path: /mnt
+
+- name: Let go of a share before the hypervisor takes it away
+  virtio.fs.virtiofs_guest_mount:
+    mounts:
+      - tag: media
+        path: /srv/media
+        state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done, in order. Also returned when it failed half way.
+  type: list
+  elements: str
+  returned: always
+  sample:
+    - mount vm1 on /mnt
+    - write the line of vm1 on /mnt to /etc/fstab
+mounts:
+  description: The items of O(mounts), as they are now, or would be.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    tag:
+      description: The tag.
+      type: str
+    path:
+      description: The mount point.
+      type: str
+    mounted:
+      description: Whether it is mounted.
+      type: bool
+    options:
+      description: What the mount options mean to the kernel.
+      type: list
+      elements: str
+    in_fstab:
+      description: Whether fstab has a line for it.
+      type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.virtio.fs.plugins.module_utils._guest_state import read
+from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import WantedMount, plan, wanted_mounts
+from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import Guest
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "mounts": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "tag": {"type": "str", "required": True},
+                    "path": {"type": "str", "required": True},
+                    "options": {"type": "list", "elements": "str"},
+                    "automount": {"type": "bool"},
+                    "allow_suid": {"type": "bool", "default": False},
+                    "allow_dev": {"type": "bool", "default": False},
+                    "state": {
+                        "type": "str",
+                        "choices": ["mounted", "present", "unmounted", "absent"],
+                        "default": "mounted",
+                    },
+                },
+            },
+            "fstab": {"type": "path", "default": "/etc/fstab"},
+            "wait": {"type": "int", "default": 30},
+            "exclusive": {"type": "bool", "default": False},
+            "confirm_empty": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    guest = Guest(given["fstab"], given["wait"])
+
+    def wanted() -> tuple[WantedMount, ...]:
+        return wanted_mounts(given["mounts"], given["exclusive"], given["confirm_empty"])
+
+    reconcile(
+        module,
+        guest,
+        lambda: read(guest.fstab, wanted(), guest.wait),
+        lambda state: plan(state, wanted(), given["exclusive"]),
+        patience=guest.wait,
+    )
+
+
+if __name__ == "__main__":
+    main()
