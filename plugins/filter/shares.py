@@ -202,14 +202,18 @@ def partitions(shares: Any, state: str = "present") -> list[dict[str, Any]]:
 
 
 def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
-    """The plain directories to make: present shares without storage of their own."""
+    """The plain directories to make: present shares without storage of their own.
+
+    Their parent comes first, closed to everybody but root, as it is above the mount points of storage.
+    """
     mounted = {share.host_path(root) for share in read_shares(shares) if share.storage is not None}
     items: dict[str, dict[str, Any]] = {}
     for share in read_shares(shares):
         path = share.host_path(root)
         if share.storage is None and share.present and path not in mounted:
             items.setdefault(path, {"path": path}).update(share.directory)
-    return list(items.values())
+    closed = [{"path": root, "mode": "0700"}] if any(posixpath.dirname(path) == root for path in items) else []
+    return closed + list(items.values())
 
 
 def domain_shares(
