@@ -22,13 +22,29 @@ from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Virtio
 _EXEC_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
-_READ_MOUNTINFO = {"path": "/bin/cat", "arg": ["/proc/1/mountinfo", "/proc/self/mountinfo"], "capture-output": True}
+_MOUNTINFO = ("/proc/1/mountinfo", "/proc/self/mountinfo")
 
 
 def virtiofs_tags_mounted(say: Callable[[str], str]) -> frozenset[str] | None:
     """The tags that the guest has mounted, or None where the agent cannot tell. ``say`` sends one command."""
+    mounts = virtiofs_mounts(say)
+    return None if mounts is None else frozenset(mount.source for mount in mounts)
+
+
+def virtiofs_mounts(say: Callable[[str], str]) -> tuple[_mounts.Mount, ...] | None:
+    """The virtiofs mounts of the guest, or None where the agent cannot tell."""
+    text = read_files(say, *_MOUNTINFO)
     try:
-        process = _answer(say, "guest-exec", _READ_MOUNTINFO)["pid"]
+        return None if text is None else tuple(mount for mount in _mounts.parse(text) if mount.fstype == "virtiofs")
+    except VirtiofsError:
+        return None
+
+
+def read_files(say: Callable[[str], str], *paths: str) -> str | None:
+    """What these files of the guest hold, one after the other, or None where the agent cannot tell."""
+    read = {"path": "/bin/cat", "arg": list(paths), "capture-output": True}
+    try:
+        process = _answer(say, "guest-exec", read)["pid"]
         deadline = time.monotonic() + _EXEC_SECONDS
         while True:
             status = _answer(say, "guest-exec-status", {"pid": process})
@@ -39,8 +55,7 @@ def virtiofs_tags_mounted(say: Callable[[str], str]) -> frozenset[str] | None:
             time.sleep(_POLL_SECONDS)
         if status.get("exitcode") != 0 or status.get("out-truncated"):
             return None
-        text = base64.b64decode(status.get("out-data", "")).decode("utf-8", "surrogateescape")
-        return frozenset(mount.source for mount in _mounts.parse(text) if mount.fstype == "virtiofs")
+        return base64.b64decode(str(status.get("out-data", ""))).decode("utf-8", "surrogateescape")
     except (VirtiofsError, KeyError, ValueError):
         return None
 

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils import _domain_xml, _guest_agent, _share
@@ -142,6 +142,27 @@ class Hypervisor:
             return {}
         mounted = self._tags_mounted(name)
         return {tag: None if mounted is None else tag in mounted for tag in wanted}
+
+    def agent(self, name: str) -> Callable[[str], str] | None:
+        """Says one command to a guest's agent and returns the answer; None where this connection cannot ask."""
+        if libvirt_qemu is None or self._readonly:
+            return None
+        domain = self._domain(name)
+
+        def say(command: str) -> str:
+            try:
+                return str(libvirt_qemu.qemuAgentCommand(domain, command, AGENT_SECONDS, 0))
+            except libvirt.libvirtError as error:
+                raise _failure(f"ask the guest agent of domain {name}", error) from error
+
+        return say
+
+    def daemon_pids(self, live: Document) -> dict[str, int]:
+        """The process ids that libvirt noted for the daemons of a running domain, by tag; also of dead ones."""
+        directory, number = self._state_directory, live.root.get("id")
+        files = {} if directory is None or number is None else _pid_files(directory, number)
+        found = {share.tag: _pid(files.get(share.alias or "")) for share in _share.shares_in(live.root).values()}
+        return {tag: pid for tag, pid in found.items() if pid is not None}
 
     def define(self, uuid: str, xml: str, expected: Document) -> None:
         """Replace the persistent definition, unless somebody else has changed it since ``expected`` was read."""
@@ -304,17 +325,8 @@ class Hypervisor:
         return _comes_true(stopped, max(0.0, deadline - time.monotonic()))
 
     def _tags_mounted(self, name: str) -> frozenset[str] | None:
-        if libvirt_qemu is None:
-            return None
-        domain = self._domain(name)
-
-        def say(command: str) -> str:
-            try:
-                return str(libvirt_qemu.qemuAgentCommand(domain, command, AGENT_SECONDS, 0))
-            except libvirt.libvirtError as error:
-                raise _failure(f"ask the guest agent of domain {name}", error) from error
-
-        return _guest_agent.virtiofs_tags_mounted(say)
+        say = self.agent(name)
+        return None if say is None else _guest_agent.virtiofs_tags_mounted(say)
 
     def _dead_daemons(self, live: Document) -> frozenset[str]:
         directory, number = self._state_directory, live.root.get("id")
@@ -368,6 +380,14 @@ def _holds(pid_file: str) -> bool:
         return not os.path.exists(pid_file)
     except (OSError, ValueError):
         return True
+
+
+def _pid(pid_file: str | None) -> int | None:
+    try:
+        with open(pid_file or "", encoding="ascii") as file:
+            return int(file.read().strip())
+    except (OSError, ValueError):
+        return None
 
 
 def _managed_save(domain: Any) -> bool:
