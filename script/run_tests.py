@@ -106,8 +106,24 @@ def ansible_lint(part: Part) -> Tally:
     return ONE_CHECK
 
 
+def shellcheck(part: Part) -> Tally:
+    scripts = [path for path in sorted(COPY.rglob("*")) if path.is_file() and _is_shell(path)]
+    if not scripts:
+        raise PartFailed("there is no shell script to check, not even script/test")
+    part.run(["shellcheck", *scripts], cwd=COPY)
+    return ONE_CHECK
+
+
+def _is_shell(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix == ".sh" or file.readline().strip() in (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash")
+
+
 def ansible_test(part: Part) -> Tally:
-    return sanity.check(part, COPY)
+    """On the collection and its tests. The lab and the scripts are no part of it: ruff and mypy look after them."""
+    collection = WORK / "sanity/ansible_collections/virtio/fs"
+    shutil.copytree(COPY, collection, ignore=shutil.ignore_patterns("molecule", "script", ".ci", ".ansible"))
+    return sanity.check(part, collection)
 
 
 def artifact(part: Part) -> Tally:
@@ -159,6 +175,7 @@ class Check:
 CHECKS = (
     Check("ruff", 60, ruff),
     Check("yamllint", 120, yamllint),
+    Check("shellcheck", 60, shellcheck),
     Check("changelog", 60, changelog),
     Check("types", 300, types),
     Check("unit", 300, tests("tests/unit")),

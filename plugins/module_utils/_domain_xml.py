@@ -101,7 +101,7 @@ def append(parent: Element, element: Element) -> Element:
     """Add a child at the end, indented as its siblings are."""
     if len(parent):
         return insert_after(parent[-1], element)
-    depth = sum(1 for _ in parent.iterancestors()) + 1
+    depth = sum(1 for dummy in parent.iterancestors()) + 1
     parent.text = "\n" + "  " * depth
     _indent(element, depth)
     element.tail = "\n" + "  " * (depth - 1)
@@ -111,7 +111,7 @@ def append(parent: Element, element: Element) -> Element:
 
 def insert_after(sibling: Element, element: Element) -> Element:
     parent = sibling.getparent()
-    depth = sum(1 for _ in sibling.iterancestors())
+    depth = sum(1 for dummy in sibling.iterancestors())
     _indent(element, depth)
     element.tail = sibling.tail
     sibling.tail = "\n" + "  " * depth

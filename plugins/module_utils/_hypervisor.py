@@ -330,7 +330,7 @@ class Hypervisor:
 
     def _dead_daemons(self, live: Document) -> frozenset[str]:
         directory, number = self._state_directory, live.root.get("id")
-        if directory is None or number is None or not any(True for _ in _share.elements(live.root)):
+        if directory is None or number is None or not any(True for dummy in _share.elements(live.root)):
             return frozenset()
         pid_files = _pid_files(directory, number)
         return frozenset(

@@ -56,7 +56,7 @@ class Libvirt:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}) + "\n")
         self._process.stdin.flush()
-        ready, _, _ = select.select([self._process.stdout], [], [], timeout)
+        ready = select.select([self._process.stdout], [], [], timeout)[0]
         line = self._process.stdout.readline() if ready else ""
         if not line:
             raise AssertionError(f"the libvirt worker gave no answer to {method}, see {self._log.name}")

@@ -72,7 +72,7 @@ def test_storage_accepts_every_option_of_a_partition_but_path_and_state():
 @pytest.mark.parametrize(
     ("module", "option", "mine"),
     [
-        ("virtiofs_domain", "shares", lambda: share_options()),
+        ("virtiofs_domain", "shares", share_options),
         ("virtiofs_partition", "partitions", lambda: share_options()["storage"]["options"]),
     ],
 )
