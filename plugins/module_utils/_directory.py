@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -121,16 +122,13 @@ def _number(name: str | None, look_up: Callable[[str], int], where: str) -> int 
         raise VirtiofsError(f"{where}: this machine knows no {name!r}") from None
 
 
-def _mode(text: str | None, where: str) -> int | None:
-    if text is None:
+def _mode(given: Any, where: str) -> int | None:
+    if given is None:
         return None
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
-        raise VirtiofsError(f"{where}: {text!r} is no mode, write it in octal and in quotes, as '0755'")
-    return mode
+    # YAML makes 493 of 0755 and 755 of 755: only a string says which was meant.
+    if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3,4}", given):
+        raise VirtiofsError(f"{where}: {given!r} is no mode, write it in octal and in quotes, as '0755'")
+    return int(given, 8)
 
 
 def read(directories: Iterable[Directory]) -> dict[str, Found]:

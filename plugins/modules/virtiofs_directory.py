@@ -39,7 +39,7 @@ options:
         description:
           - The permissions in octal, as a string.
           - A new directory gets V(0755), its missing parents too.
-        type: str
+        type: raw
 seealso:
   - module: virtio.fs.virtiofs_partition
     description: A filesystem of its own for a share, so that guests cannot fill the hypervisor's.
@@ -81,7 +81,7 @@ def main() -> None:
                     "path": {"type": "str", "required": True},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
-                    "mode": {"type": "str"},
+                    "mode": {"type": "raw"},
                 },
             },
         },
