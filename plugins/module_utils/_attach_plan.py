@@ -1,0 +1,181 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How filesystems are mounted: root, fstab, the live mount, and what can be changed while mounted. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.virtio.fs.plugins.module_utils import _directory, _fstab
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Attach, Guard, KeepRoot, Remount
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, Filesystem
+from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place, State
+from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
+from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
+    fixed_differ,
+    flags_differ,
+    for_mount,
+    meaning,
+    meaning_of,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, in_words
+from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted
+
+# What mkfs leaves unused at the end: the last group of blocks is dropped when it is too small.
+_UNUSED = 16 * MIB
+
+
+def keep_root(wanted: Wanted, state: State, draft: Draft) -> None:
+    """:raises VirtiofsError: the root holds what is not ours, and its owner or mode would be changed."""
+    root = state.root
+    inside = [item for item in wanted.items if item.state == "present" and within(item.path, wanted.root)]
+    if not root.exists and not inside:
+        return
+    if root.exists and (root.uid, root.gid, root.mode) == (0, 0, wanted.root_mode):
+        return
+    if root.exists and not inside and root.strangers:
+        return
+    if root.strangers:
+        raise VirtiofsError(
+            f"root: {wanted.root} holds {', '.join(root.strangers[:3])}, which this module did not make, and has the "
+            f"mode {root.mode:04o}: give an empty directory, or set owner root and mode {wanted.root_mode:04o} yourself"
+        )
+    draft.mounts.append(KeepRoot(wanted.root, wanted.root_mode, root.exists))
+
+
+def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> Entry:
+    """Plan the mount of one filesystem; returns its wanted fstab entry."""
+    here = on_path(state.views.ours.mounts, item.path)
+    place = state.places[item.path]
+    _refuse_foreign_mount(item, filesystem, here, state)
+    old = entry_on(item, state)
+    if old is not None:
+        _refuse_foreign_entry(item, filesystem, old)
+    entry = item.entry(filesystem.fstype, old)
+    if old is not None and frozenset(old.options) == frozenset(entry.options) and old.tag == ("LABEL", item.label):
+        entry = Entry(old.spec, old.path, entry.fstype, old.options, entry.dump, entry.passno)
+    writes = _would_write(item, state, entry)
+    if writes or here is None:
+        draft.mounts.append(Attach(filesystem.source, entry, mount=here is None, write=writes))
+    if here is None:
+        _look_at_bare(item, place, state, draft)
+    else:
+        meant, live = meaning(for_mount(entry.options)), meaning_of(here)
+        if flags_differ(meant, live) or (writes and fixed_differ(meant, live)):
+            draft.mounts.append(Remount(item.path, entry.options))
+    if not {"nofail", "noauto"} & set(entry.options):
+        draft.warnings.append(f"{item.label}: without nofail in mount_options this machine needs the disk to boot")
+    _owned(item, place if here is not None else None, draft)
+    _filled(item, filesystem, place, here, draft)
+    return entry
+
+
+def entry_on(item: Item, state: State) -> Entry | None:
+    """The line of fstab for the mount point, or else for the label (its mount point has changed)."""
+    labelled = None
+    for entry in state.entries:
+        if entry.mount_point == item.path:
+            return entry
+        if entry.tag == ("LABEL", item.label):
+            labelled = entry
+    return labelled
+
+
+def _would_write(item: Item, state: State, entry: Entry) -> bool:
+    same_label = [other for other in state.entries if other.tag == ("LABEL", item.label)]
+    same_place = [other for other in state.entries if other.mount_point == item.path]
+    _fstab.with_entry("", entry)  # refuses what cannot be written, before anything is changed
+    return same_place != [entry] or any(other.mount_point != item.path for other in same_label)
+
+
+def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None, state: State) -> None:
+    if here is not None:
+        if filesystem.number is None or not is_on(here, filesystem.number, filesystem.node or ""):
+            raise VirtiofsError(
+                f"{item.label}, path: something else is mounted on {item.path} ({here.source}, {here.fstype}), "
+                "unmount it first"
+            )
+        if here.root != "/" and here.fstype != "btrfs":
+            raise VirtiofsError(
+                f"{item.label}, path: {item.path} shows only {here.root} of its filesystem, unmount it first"
+            )
+        return
+    for mount in state.views.ours.mounts:
+        if filesystem.number is not None and is_on(mount, filesystem.number, filesystem.node or ""):
+            raise VirtiofsError(
+                f"{item.label}, path: its filesystem is mounted on {mount.path}, not on {item.path}, "
+                "unmount it there first"
+            )
+
+
+def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry) -> None:
+    name, value = entry.tag or ("", "")
+    ours = {
+        "LABEL": item.label,
+        "PARTLABEL": item.label,
+        "UUID": filesystem.uuid,
+        "PARTUUID": filesystem.partuuid,
+    }
+    if name and ours.get(name) is not None and value.lower() == str(ours[name]).lower():
+        return
+    if not name and entry.spec in (filesystem.node, item.device):
+        return
+    raise VirtiofsError(
+        f"{item.label}, path: fstab has another line for {item.path} ({entry.spec}), remove it or give another path"
+    )
+
+
+def _look_at_bare(item: Item, place: Place, state: State, draft: Draft) -> None:
+    if place.exists and not place.empty:
+        draft.warnings.append(f"{item.label}: the directory {item.path} is not empty, the mount hides what is in it")
+    for domain in state.sharing.get(item.path, ()):
+        draft.warnings.append(
+            f"{item.label}: the domain {domain} runs and shares {item.path}, it sees this mount when the share is "
+            "attached again"
+        )
+
+
+def guarded(item: Item, state: State, draft: Draft) -> None:
+    """A filesystem that stays unmounted leaves a bare directory, and that is kept immutable."""
+    place = state.places[item.path]
+    if on_path(state.views.ours.mounts, item.path) is None and place.exists and place.immutable is False:
+        draft.mounts.append(Guard(item.path))
+
+
+def _owned(item: Item, place: Place | None, draft: Draft) -> None:
+    """Owner and mode of the root directory of the mounted filesystem; mkfs leaves it to root with 0755."""
+    uid, gid, mode = (0, 0, 0o755) if place is None else (place.uid, place.gid, place.mode)
+    if place is None and (item.uid, item.gid, item.mode) == (None, None, None):
+        return
+    new_uid = uid if item.uid is None else item.uid
+    new_gid = gid if item.gid is None else item.gid
+    if (item.uid, item.gid) != (None, None) and (place is None or (new_uid, new_gid) != (uid, gid)):
+        draft.finishing.append(_directory.Own(item.path, new_uid, new_gid))
+    # A change of owner may take set-uid and set-gid bits away, so the mode comes last.
+    if item.mode is not None and (place is None or item.mode != mode):
+        draft.finishing.append(_directory.Allow(item.path, item.mode))
+
+
+def _filled(item: Item, filesystem: Filesystem, place: Place, here: Mount | None, draft: Draft) -> None:
+    """The filesystem is as large as its device, and reserves what was asked for."""
+    if filesystem.new and not filesystem.grown:
+        return
+    size = place.mounted_size if here is not None and place.mounted_size is not None else None
+    if size is None and filesystem.superblock is not None:
+        size = filesystem.superblock.size
+    if filesystem.grown or (size is not None and filesystem.size - size > _UNUSED):
+        if item.grow:
+            draft.finishing.append(GrowFilesystem(filesystem.source, filesystem.fstype, item.path))
+        else:
+            draft.warnings.append(
+                f"{item.label}: its filesystem uses {in_words(size or 0)} of {in_words(filesystem.size)}, "
+                "grow: true enlarges it"
+            )
+    percent = None if filesystem.superblock is None else filesystem.superblock.reserved_percent
+    if item.reserved_percent is not None and percent is not None and percent != item.reserved_percent:
+        draft.finishing.append(Reserve(filesystem.source, item.reserved_percent))

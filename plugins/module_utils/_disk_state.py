@@ -1,0 +1,255 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What virtiofs_partition plans from: all it needs to know about the machine, read in one go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.virtio.fs.plugins.module_utils import (
+    _command,
+    _disk,
+    _files,
+    _fstab,
+    _holders,
+    _image,
+    _immutable,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk, Owner
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import KINDS, mounted_size
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._holders import Views
+from ansible_collections.virtio.fs.plugins.module_utils._image import Image
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import on_path
+from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import Extent, allocate
+from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted, unit_name
+
+# Packages that a minimal Debian lacks: sfdisk is in fdisk.
+_READING = {"blkid": "util-linux", "wipefs": "util-linux", "sfdisk": "fdisk", "partx": "util-linux", "losetup": "mount"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A mount point as it looks now: what is mounted on it, or the bare directory."""
+
+    exists: bool = False
+    empty: bool = True
+    immutable: bool | None = None
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+    mounted_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Root:
+    exists: bool = False
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+    strangers: tuple[str, ...] = ()  # what is in it and neither is nor was a mount point
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Where a new partition would be, and what is written there."""
+
+    extent: Extent
+    content: Content
+
+
+@dataclass(frozen=True)
+class State:
+    views: Views
+    fstab: str
+    disks: Mapping[str, Disk] = field(default_factory=dict)  # by node
+    disk_of: Mapping[str, str] = field(default_factory=dict)  # node by label of the item
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, tuple[Owner, ...]] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    root: Root = Root()
+    sharing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    begun: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # sentences about commands that are not installed
+    dumps: Mapping[str, str] = field(default_factory=dict)
+    systemd: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return _fstab.entries(self.fstab)
+
+
+def read(target: Target, wanted: Wanted) -> State:
+    """Look at the machine. The disks stay locked until :meth:`Target.release`.
+
+    :raises VirtiofsError: a device is missing, or cannot be read.
+    :raises NotYet: the commands to read disks are not installed.
+    """
+    items = wanted.items
+    nodes: dict[str, str] = {}
+    for item in items:
+        option = "disk" if item.disk else "device"
+        path = item.disk or item.device
+        if path is not None and (item.state in ("present", "wiped")):
+            nodes[item.label] = _disk.node_of(path, item.label, option)
+            _check_kind(item, nodes[item.label])
+    needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
+    if needed:
+        packages = ", ".join(sorted(set(needed.values())))
+        raise NotYet(f"{', '.join(sorted(needed))} is not installed (package {packages}), disks cannot be read")
+    for node in sorted({_disk.whole_disk(node) for node in nodes.values()}):
+        target.lock(node)
+    views = _holders.views()
+    labels = [item.label for item in items]
+    disks = {}
+    for item in items:
+        if item.label in nodes and item.disk and nodes[item.label] not in disks:
+            disks[nodes[item.label]] = _disk.read_disk(item.disk, nodes[item.label], views, labels)
+    devices = {
+        item.label: _disk.read_device(nodes[item.label], views)
+        for item in items
+        if item.device and item.label in nodes
+    }
+    images = {item.label: _image.read(item.image, item.label) for item in items if item.image}
+    for label, image in images.items():
+        for loop in image.loops[:1]:
+            devices[label] = _disk.read_device(loop, views)
+    fstab = _fstab.read(wanted.fstab)
+    paths = [item.path for item in items]
+    return State(
+        views=views,
+        fstab=fstab,
+        disks=disks,
+        disk_of={item.label: nodes[item.label] for item in items if item.disk and item.label in nodes},
+        gaps=_gaps(items, nodes, disks),
+        devices=devices,
+        images=images,
+        units={label: _files.read(target.unit_path(unit_name(label))) for label in images},
+        labels=_disk.labels_on_machine(labels),
+        places={item.path: _place(item, views) for item in items},
+        root=_root(wanted, views, fstab),
+        sharing=_holders.domains_sharing(paths, target.domain_status),
+        begun={label: record for label in labels for record in [_record(target, label)] if record},
+        missing=tuple(_missing(items)),
+        dumps=dict(target.dumps),
+        systemd=os.path.isdir("/run/systemd/system"),
+    )
+
+
+def new_on(disk: Disk, items: tuple[Item, ...]) -> list[Item]:
+    """The items of this disk that have no partition yet. Pure."""
+    partitions = disk.partitions or ()
+    return [
+        item
+        for item in items
+        if item.state == "present"
+        and not any(item.label in (partition.name, partition.content.label) for partition in partitions)
+    ]
+
+
+def _gaps(items: tuple[Item, ...], nodes: Mapping[str, str], disks: Mapping[str, Disk]) -> dict[str, Gap]:
+    gaps = {}
+    for node, disk in disks.items():
+        new = new_on(disk, tuple(item for item in items if item.disk and nodes.get(item.label) == node))
+        wants = [(item.label, item.size) for item in new if item.size is not None]
+        places = allocate(disk.name, disk.device.size, disk.device.sector, disk.taken, wants)
+        for label, extent in places.items():
+            # Where there is no table yet, the whole disk has been looked at, and what is in it named.
+            gaps[label] = Gap(extent, probe(node, extent.start, extent.size))
+    return gaps
+
+
+def _check_kind(item: Item, node: str) -> None:
+    if not item.disk:
+        return
+    if _disk.is_partition(node):
+        raise VirtiofsError(f"{item.label}, disk: {item.disk} is a partition, give it as device to use it whole")
+    if not _disk.can_have_partitions(node):
+        raise VirtiofsError(f"{item.label}, disk: {item.disk} is a device-mapper device, give it as device instead")
+
+
+def _place(item: Item, views: Views) -> Place:
+    link = symlink_in(item.path)
+    if link is not None:
+        raise VirtiofsError(f"{item.label}, path: {link} is a symbolic link, give the directory itself")
+    try:
+        status = os.lstat(item.path)
+    except FileNotFoundError:
+        return Place()
+    except OSError as error:
+        raise VirtiofsError(f"{item.label}, path: cannot look at {item.path}: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise VirtiofsError(f"{item.label}, path: {item.path} is not a directory")
+    mounted = on_path(views.ours.mounts, item.path)
+    size = None
+    if mounted is not None and mounted.fstype in ("xfs", "btrfs"):
+        size = mounted_size(mounted.fstype, item.path)
+    return Place(
+        exists=True,
+        empty=not any(name != "lost+found" for name in os.listdir(item.path)),
+        immutable=_immutable.is_immutable(item.path),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        mode=stat.S_IMODE(status.st_mode),
+        mounted_size=size,
+    )
+
+
+def _root(wanted: Wanted, views: Views, fstab: str) -> Root:
+    link = symlink_in(wanted.root)
+    if link is not None:
+        raise VirtiofsError(f"root: {link} is a symbolic link")
+    try:
+        status = os.lstat(wanted.root)
+    except FileNotFoundError:
+        return Root()
+    except OSError as error:
+        raise VirtiofsError(f"root: cannot look at {wanted.root}: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise VirtiofsError(f"root: {wanted.root} is not a directory")
+    ours = {item.path for item in wanted.items}
+    ours |= {mount.path for mount in views.ours.mounts}
+    ours |= {entry.mount_point for entry in _fstab.entries(fstab)}
+    strangers = []
+    for name in sorted(os.listdir(wanted.root)):
+        path = f"{wanted.root}/{name}"
+        if path not in ours and not _is_empty_directory(path):
+            strangers.append(name)
+    return Root(True, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), tuple(strangers))
+
+
+def _is_empty_directory(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return not os.path.islink(path) and not os.listdir(path)
+    return False
+
+
+def _record(target: Target, label: str) -> Mapping[str, str]:
+    text = _files.read(target.begun_path(label))
+    with contextlib.suppress(ValueError):
+        record = json.loads(text)
+        if isinstance(record, dict):
+            return record
+    return {}
+
+
+def _missing(items: tuple[Item, ...]) -> list[str]:
+    return [
+        f"mkfs.{fstype} is not installed (package {KINDS[fstype].package})"
+        for fstype in dict.fromkeys(item.new_fstype for item in items if item.state == "present")
+        if _command.find(f"mkfs.{fstype}") is None
+    ]

@@ -1,0 +1,512 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The effects of virtiofs_partition on disks: tables, filesystems, and taking both away. One effect each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils import _disk, _files, _filesystem, _image, _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._command import check, run
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, Extent, in_words
+
+_SFDISK_SECONDS = 120
+_NODE_SECONDS = 20.0
+_NAMESPACE = uuid.UUID("6a6688e4-9f83-4e36-ad9c-12c858ff1424")
+
+
+def identity_for(partuuid: str) -> uuid.UUID:
+    """The UUID of the filesystem that we make in a partition: so an unfinished one is known to be ours."""
+    return uuid.uuid5(_NAMESPACE, partuuid.lower())
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a filesystem is on: the partition with this name on a disk, a device, or the loop device of an image."""
+
+    label: str
+    disk: str | None = None
+    device: str | None = None
+    image: str | None = None
+
+    def node(self) -> str:
+        """:raises VirtiofsError: it is not there."""
+        if self.disk is not None:
+            return _known(_present(self.disk, self.label)).node or ""
+        if self.image is not None:
+            loops = _image.loops_of(self.image)
+            if not loops:
+                raise VirtiofsError(f"{self.label}: {self.image} has no loop device")
+            return loops[0]
+        return self.device or ""
+
+
+@dataclass(frozen=True)
+class NewPartition:
+    label: str
+    extent: Extent
+
+
+@dataclass(frozen=True)
+class WriteTable:
+    """Add partitions to the GPT of a disk, or begin with a new GPT. They are marked as unfinished."""
+
+    disk: str
+    partitions: tuple[NewPartition, ...]
+    sector: int
+    new: bool = False
+    replaced: str | None = None  # what the disk holds, where it may be overwritten
+
+    @property
+    def summary(self) -> str:
+        names = ", ".join(f"{new.label} ({in_words(new.extent.size)})" for new in self.partitions)
+        if self.new:
+            over = f" over {self.replaced}" if self.replaced else ""
+            return f"write a GPT to {self.disk}{over}, with {names}"
+        return f"add to the GPT of {self.disk}: {names}"
+
+    def apply(self, target: Target) -> None:
+        if self.replaced is not None:
+            _erase(self.disk)
+        elif not self.new:
+            _dump(target, self.disk)
+        lines = ["label: gpt"] if self.new else []
+        lines += [
+            f"start={new.extent.start // self.sector}, size={new.extent.size // self.sector}, "
+            f'type={UNFINISHED}, name="{new.label}"'
+            for new in self.partitions
+        ]
+        _sfdisk(target, self.disk, *([] if self.new else ["--append"]), script="\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class TellKernel:
+    """Let the kernel know the partitions as they are in the table."""
+
+    disk: str
+
+    @property
+    def summary(self) -> str:
+        return f"tell the kernel about the partitions of {self.disk}"
+
+    def apply(self, target: Target) -> None:
+        _tell_kernel(target, self.disk)
+
+
+@dataclass(frozen=True)
+class FormatPartition:
+    """Make the filesystem of a partition. It is marked as unfinished for as long as that takes."""
+
+    disk: str
+    label: str
+    fstype: str
+    reserved_percent: int | None = None
+    options: tuple[str, ...] = ()
+    replaced: str | None = None
+
+    @property
+    def summary(self) -> str:
+        over = f" over {self.replaced}" if self.replaced else ""
+        return f"make a filesystem ({self.fstype}) {self.label} in its partition of {self.disk}{over}"
+
+    def apply(self, target: Target) -> None:
+        partition = _known(_present(self.disk, self.label))
+        if not partition.unfinished:
+            _dump(target, self.disk)
+            _set_type(target, self.disk, partition.number, UNFINISHED)
+            partition = _known(_present(self.disk, self.label))
+        node = partition.node or ""
+        _refuse_in_use(node, self.label)
+        _erase(node)
+        _filesystem.make(
+            self.fstype,
+            node,
+            self.label,
+            identity_for(partition.uuid),
+            reserved_percent=self.reserved_percent,
+            options=self.options,
+        )
+        _written(node)
+        _set_type(target, self.disk, partition.number, LINUX)
+        target.touched.append(node)
+
+
+@dataclass(frozen=True)
+class FormatDevice:
+    """Make the filesystem of a whole device. That it was begun is noted, so that a later run may complete it."""
+
+    node: str
+    identity: str
+    label: str
+    fstype: str
+    reserved_percent: int | None = None
+    options: tuple[str, ...] = ()
+    replaced: str | None = None
+
+    @property
+    def summary(self) -> str:
+        over = f" over {self.replaced}" if self.replaced else ""
+        return f"make a filesystem ({self.fstype}) {self.label} on {self.node}{over}"
+
+    def apply(self, target: Target) -> None:
+        _refuse_in_use(self.node, self.label)
+        note = target.begun_path(self.label)
+        filesystem = uuid.uuid4()
+        record = json.dumps({"device": self.identity, "filesystem": str(filesystem)}, sort_keys=True) + "\n"
+        try:
+            os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise VirtiofsError(f"cannot make {os.path.dirname(note)}: {error.strerror}") from error
+        _files.edit(note, lambda _old: record)
+        _erase(self.node)
+        if self.fstype == "btrfs":
+            # mkfs.btrfs takes the same lock on the device by itself.
+            target.unlock(self.node)
+        _filesystem.make(
+            self.fstype,
+            self.node,
+            self.label,
+            filesystem,
+            reserved_percent=self.reserved_percent,
+            options=self.options,
+        )
+        _written(self.node)
+        forget(note)
+        target.touched.append(self.node)
+
+
+@dataclass(frozen=True)
+class ForgetBegun:
+    """Remove the note about a device whose filesystem was completed."""
+
+    label: str
+
+    @property
+    def summary(self) -> str:
+        return f"note that {self.label} is complete"
+
+    def apply(self, target: Target) -> None:
+        forget(target.begun_path(self.label))
+
+
+@dataclass(frozen=True)
+class MakeImage:
+    path: str
+    size: int
+    label: str
+    fstype: str
+    reserved_percent: int | None = None
+    options: tuple[str, ...] = ()
+    replaced: str | None = None
+
+    @property
+    def summary(self) -> str:
+        over = f" over {self.replaced}" if self.replaced else ""
+        return f"make the image {self.path} ({in_words(self.size)}, {self.fstype}, {self.label}){over}"
+
+    def apply(self, target: Target) -> None:
+        if _image.loops_of(self.path):
+            raise VirtiofsError(f"{self.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
+        _image.make(self.path, self.size, self.label, self.fstype, self.reserved_percent, self.options)
+
+
+@dataclass(frozen=True)
+class AttachImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"attach {self.path} to a loop device"
+
+    def apply(self, target: Target) -> None:
+        target.touched.append(_image.attach(self.path))
+
+
+@dataclass(frozen=True)
+class DetachImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"detach {self.path} from its loop device"
+
+    def apply(self, target: Target) -> None:
+        for loop in _image.loops_of(self.path):
+            target.unlock(loop)
+        _image.detach(self.path)
+
+
+@dataclass(frozen=True)
+class DeleteImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"delete the image {self.path}"
+
+    def apply(self, target: Target) -> None:
+        try:
+            os.unlink(self.path)
+        except OSError as error:
+            raise VirtiofsError(f"cannot delete {self.path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class WriteUnit:
+    """The unit that attaches an image at boot."""
+
+    name: str
+    text: str
+
+    @property
+    def summary(self) -> str:
+        return f"write the unit {self.name}"
+
+    def apply(self, target: Target) -> None:
+        _files.edit(target.unit_path(self.name), lambda _old: self.text)
+        _mounts.reload_units()
+
+
+@dataclass(frozen=True)
+class RemoveUnit:
+    name: str
+
+    @property
+    def summary(self) -> str:
+        return f"remove the unit {self.name}"
+
+    def apply(self, target: Target) -> None:
+        forget(target.unit_path(self.name))
+        _mounts.reload_units()
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Unlock the disks and wait for udev: from here on nothing writes to a device but its filesystem."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        return "wait until the devices of " + ", ".join(self.labels) + " are known"
+
+    def apply(self, target: Target) -> None:
+        target.release()
+
+
+@dataclass(frozen=True)
+class GrowPartition:
+    disk: str
+    label: str
+    size: int
+    sector: int
+
+    @property
+    def summary(self) -> str:
+        return f"enlarge the partition {self.label} of {self.disk} to {in_words(self.size)}"
+
+    def apply(self, target: Target) -> None:
+        partition = _present(self.disk, self.label)
+        if partition.extent.size > self.size:
+            raise VirtiofsError(f"{self.label}: its partition is larger already, and it is never made smaller")
+        _dump(target, self.disk)
+        _sfdisk(target, self.disk, "-N", str(partition.number), script=f"size={self.size // self.sector}\n")
+        target.touched.append(_known(_present(self.disk, self.label)).node or self.disk)
+
+
+@dataclass(frozen=True)
+class GrowImage:
+    path: str
+    size: int
+
+    @property
+    def summary(self) -> str:
+        return f"enlarge the image {self.path} to {in_words(self.size)}"
+
+    def apply(self, target: Target) -> None:
+        _image.enlarge(self.path, self.size)
+
+
+@dataclass(frozen=True)
+class GrowFilesystem:
+    source: Source
+    fstype: str
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"enlarge the filesystem on {self.path} to the size of its device"
+
+    def apply(self, target: Target) -> None:
+        _filesystem.grow(self.fstype, self.source.node(), self.path)
+
+
+@dataclass(frozen=True)
+class Reserve:
+    source: Source
+    percent: int
+
+    @property
+    def summary(self) -> str:
+        return f"reserve {self.percent}% of {self.source.label} for root"
+
+    def apply(self, target: Target) -> None:
+        check(["tune2fs", "-m", str(self.percent), self.source.node()], timeout=60)
+
+
+@dataclass(frozen=True)
+class WipeDevice:
+    """Erase what tells that there is a filesystem."""
+
+    node: str
+    label: str
+
+    @property
+    def summary(self) -> str:
+        return f"erase the signatures of {self.label} on {self.node}"
+
+    def apply(self, target: Target) -> None:
+        target.lock(_disk.whole_disk(self.node))
+        _refuse_in_use(self.node, self.label)
+        _erase(self.node)
+        target.touched.append(self.node)
+
+
+@dataclass(frozen=True)
+class DeletePartition:
+    """Erase the signatures of a partition, then its entry in the table."""
+
+    disk: str
+    label: str
+    number: int
+
+    @property
+    def summary(self) -> str:
+        return f"delete the partition {self.label} of {self.disk}, with its signatures"
+
+    def apply(self, target: Target) -> None:
+        target.lock(self.disk)
+        partition = _present(self.disk, self.label)
+        if partition.number != self.number:
+            raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed meanwhile, run it again")
+        _dump(target, self.disk)
+        if partition.node is not None:
+            _refuse_in_use(partition.node, self.label)
+            _erase(partition.node)
+        check(
+            ["sfdisk", "--no-reread", "--no-tell-kernel", "--delete", self.disk, str(self.number)],
+            timeout=_SFDISK_SECONDS,
+        )
+        _tell_kernel(target, self.disk)
+        target.touched.append(self.disk)
+
+
+def forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise VirtiofsError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _present(disk: str, label: str) -> Partition:
+    partition = _disk.partition_named(disk, label)
+    if partition is None:
+        raise VirtiofsError(f"{label}: {disk} has no partition of this name")
+    return partition
+
+
+def _known(partition: Partition) -> Partition:
+    if partition.node is None or not os.path.exists(partition.node):
+        raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
+    return partition
+
+
+def _dump(target: Target, disk: str) -> None:
+    """Keep the table as it was before the first change of this run."""
+    if disk in target.dumps:
+        return
+    text = check(["sfdisk", "--dump", disk], timeout=_SFDISK_SECONDS).stdout
+    path = target.new_dump_path(disk)
+    _files.edit(path, lambda _old: text)
+    target.dumps[disk] = path
+
+
+def _sfdisk(target: Target, disk: str, *arguments: str, script: str) -> None:
+    check(
+        # --no-reread and --no-tell-kernel: other partitions may be mounted, partx is told afterwards.
+        ["sfdisk", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never"]
+        + [*arguments, disk],
+        timeout=_SFDISK_SECONDS,
+        stdin=script,
+    )
+    _tell_kernel(target, disk)
+
+
+def _set_type(target: Target, disk: str, number: int, kind: str) -> None:
+    check(
+        ["sfdisk", "--no-reread", "--no-tell-kernel", "--part-type", disk, str(number), kind],
+        timeout=_SFDISK_SECONDS,
+    )
+    _tell_kernel(target, disk)
+
+
+def _tell_kernel(target: Target, disk: str) -> None:
+    # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
+    # from the table is not always taken from the kernel by --update.
+    for number in _disk.only_kernel_knows(disk):
+        run(["partx", "--delete", "--nr", str(number), disk], timeout=60)
+    told = run(["partx", "--update", disk], timeout=60)
+    deadline = time.monotonic() + _NODE_SECONDS
+    while not _disk.kernel_agrees(disk):
+        if time.monotonic() > deadline:
+            raise VirtiofsError(
+                f"the kernel does not take over the partitions of {disk}: {told.message or 'no device appears'}"
+            )
+        time.sleep(0.1)
+    target.touched.append(disk)
+
+
+def _refuse_in_use(node: str, label: str) -> None:
+    try:
+        os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as error:
+        raise VirtiofsError(f"{label}: {node} is in use, nothing was written to it: {error.strerror}") from error
+
+
+def _erase(node: str) -> None:
+    """Erase every signature, and the ends of the device, where the next look would find data."""
+    check(["wipefs", "--all", "--quiet", node], timeout=60)
+    try:
+        descriptor = os.open(node, os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC)
+        try:
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            part = min(MIB, size)
+            for offset in (0, size - part):
+                os.pwrite(descriptor, bytes(part), offset)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise VirtiofsError(f"cannot erase {node}: {error.strerror}") from error
+
+
+def _written(node: str) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who holds a filesystem or a block device: mounts of every process, running domains, the kernel.
+
+A successful umount proves nothing: a virtiofsd has a copy of the mount in a namespace of its own, goes on
+writing to it, and does not see what is mounted on the path later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from ansible_collections.virtio.fs.plugins.module_utils import _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount
+from ansible_collections.virtio.fs.plugins.module_utils._paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+# Where the QEMU driver keeps the state of each running domain. Reading it needs neither libvirt's Python nor
+# an answer from its daemon, and finds a domain whose virtiofsd has died, which no mountinfo shows any more.
+DOMAIN_STATUS = ("/run/libvirt/qemu",)
+
+_PEERS = re.compile(r"(shared|master):([0-9]+)")
+
+
+@dataclass(frozen=True)
+class View:
+    """The mounts of one mount namespace, and one process in it."""
+
+    process: str
+    mounts: tuple[Mount, ...]
+    peers: tuple[frozenset[str], ...]  # of each mount: the peer groups that it is in or follows
+
+
+@dataclass(frozen=True)
+class Views:
+    """What this process sees, and what the others do."""
+
+    ours: View
+    others: tuple[View, ...] = ()
+
+    def outliving(self, mounted: Mount) -> tuple[str, ...]:
+        """Who keeps the filesystem when this mount of ours is unmounted, in words."""
+        kept = [
+            f"it is also mounted on {other.path}"
+            for other in self.ours.mounts
+            if same_filesystem(other, mounted) and other.mount_id != mounted.mount_id
+        ]
+        parents = _peers_of_parent(self.ours, mounted)
+        for view in self.others:
+            for other in view.mounts:
+                if not same_filesystem(other, mounted):
+                    continue
+                # A copy under a parent that follows ours goes when ours goes, mount_namespaces(7).
+                follows = other.path == mounted.path and parents & _peers_of_parent(view, other)
+                if not follows:
+                    kept.append(f"{view.process} has it mounted on {other.path}")
+        return tuple(dict.fromkeys(kept))
+
+    def anywhere(self, device: str, node: str) -> tuple[str, ...]:
+        """Who has this block device mounted, in words."""
+        found = []
+        for view in (self.ours, *self.others):
+            who = "" if view is self.ours else f" by {view.process}"
+            found += [f"mounted on {mount.path}{who}" for mount in view.mounts if is_on(mount, device, node)]
+        return tuple(dict.fromkeys(found))
+
+
+def is_on(mounted: Mount, device: str, node: str) -> bool:
+    """Whether a mount shows a filesystem on this block device (``device`` is major:minor)."""
+    if not mounted.device.startswith("0:"):
+        return mounted.device == device
+    # btrfs gives each subvolume a number of its own; its source is a device node.
+    return mounted.source == node or (mounted.source.startswith("/dev/") and device_number(mounted.source) == device)
+
+
+def same_filesystem(one: Mount, other: Mount) -> bool:
+    if one.device == other.device:
+        return True
+    return one.fstype == other.fstype == "btrfs" and one.source == other.source
+
+
+def device_number(path: str) -> str | None:
+    """major:minor of a block device node, or None where there is no such node."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if status.st_rdev else None
+
+
+def views() -> Views:
+    """Read the mountinfo of every process, once for each namespace."""
+    ours = _view("self")
+    if ours is None:
+        raise VirtiofsError("cannot read /proc/self/mountinfo")
+    seen = {_place("self")}
+    others = []
+    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+        place = _place(pid)
+        if place is None or place in seen:
+            continue
+        view = _view(pid)
+        if view is not None:
+            seen.add(place)
+            others.append(view)
+    return Views(ours, tuple(others))
+
+
+def domains_sharing(paths: Iterable[str], directories: Sequence[str] = DOMAIN_STATUS) -> dict[str, tuple[str, ...]]:
+    """For each path, the running domains whose XML shares it, something in it, or something that contains it.
+
+    :raises VirtiofsError: the state of a running domain cannot be read, so nobody can tell.
+    """
+    shared: list[tuple[str, str]] = []
+    for directory in directories:
+        for file in sorted(glob.glob(os.path.join(glob.escape(directory), "*.xml"))):
+            try:
+                shared += [(os.path.basename(file)[:-4], source) for source in _sources(file)]
+            except FileNotFoundError:
+                continue
+            except (OSError, ElementTree.ParseError) as error:
+                raise VirtiofsError(f"cannot read the state of a running domain, {file}: {error}") from error
+    return {
+        path: tuple(
+            dict.fromkeys(name for name, source in shared if within(source, path) or within(path, source))
+        )
+        for path in paths
+    }
+
+
+def _sources(file: str) -> list[str]:
+    root = ElementTree.parse(file).getroot()
+    return [
+        os.path.normpath(source.get("dir", ""))
+        for filesystem in root.iter("filesystem")
+        for source in filesystem.findall("source")
+        if source.get("dir")
+    ]
+
+
+def _place(pid: str) -> tuple[str, str] | None:
+    try:
+        # Two processes of one namespace with different roots see different parts of it.
+        return os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink(f"/proc/{pid}/root")
+    except OSError:
+        return None
+
+
+def _view(pid: str) -> View | None:
+    try:
+        with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            text = file.read()
+    except OSError:
+        # It ended meanwhile, or is a zombie: it sees no mount any more.
+        return None
+    name = "?"
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        name = file.read().strip()
+    peers = tuple(
+        frozenset(number for _kind, number in _PEERS.findall(line.partition(" - ")[0]))
+        for line in text.split("\n")
+        if line
+    )
+    return View(f"{name} (process {pid})", _mounts.parse(text), peers)
+
+
+def _peers_of_parent(view: View, mounted: Mount) -> frozenset[str]:
+    for mount, peers in zip(view.mounts, view.peers):
+        if mount.mount_id == mounted.parent_id:
+            return peers
+    return frozenset()

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How filesystems go away: unmounted, out of fstab, erased. Pure.
+
+Each is refused while anything but this machine's own mount holds the filesystem.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guarded
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, RemoveEntries, Unmount
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, partition_of
+from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
+from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
+    DeleteImage,
+    DeletePartition,
+    DetachImage,
+    ForgetBegun,
+    RemoveUnit,
+    TellKernel,
+    WipeDevice,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED, Content
+from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted, unit_name
+
+
+def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
+    """Plan the state unmounted, absent or wiped of one item.
+
+    :raises VirtiofsError: it is held, or is not what the item says.
+    """
+    steps: list[Step[Any]] = []
+    here = on_path(state.views.ours.mounts, item.path)
+    if here is not None:
+        _refuse_other_filesystem(item, here, state)
+        steps.append(Unmount(item.path))
+    if item.state == "unmounted":
+        guarded(item, state, draft)
+    else:
+        entries = tuple(entry for entry in state.entries if _is_line_of(item, entry, here))
+        if entries:
+            steps.append(RemoveEntries(entries))
+        place = state.places[item.path]
+        if (here is not None or (place.exists and place.empty)) and within(item.path, wanted.root):
+            steps.append(RemoveDirectory(item.path))
+        if item.image is not None:
+            if state.units.get(item.label):
+                steps.append(RemoveUnit(unit_name(item.label)))
+            if state.images[item.label].loops:
+                steps.append(DetachImage(item.image))
+        if item.state == "wiped":
+            steps += _wiped(item, state, here)
+    if steps:
+        _refuse_held(item, here, state)
+    draft.removals += steps
+
+
+def _refuse_held(item: Item, here: Mount | None, state: State) -> None:
+    sharing = state.sharing.get(item.path, ())
+    if sharing:
+        raise VirtiofsError(
+            f"{item.label}, state: the running domain {sharing[0]} shares {item.path}, and would go on writing to a "
+            "filesystem that nobody sees: take the share away from it first"
+        )
+    if here is not None:
+        holders = state.views.outliving(here)
+        if holders:
+            raise VirtiofsError(
+                f"{item.label}, state: unmounting {item.path} would not free its filesystem: {holders[0]}"
+            )
+        return
+    for owner in state.labels.get(item.label, ()):
+        uses = state.views.anywhere(owner.number, owner.node) if owner.kind == "LABEL" else ()
+        if uses:
+            raise VirtiofsError(f"{item.label}, state: its filesystem on {owner.node} is {uses[0]}")
+
+
+def _refuse_other_filesystem(item: Item, here: Mount, state: State) -> None:
+    owners = [owner for owner in state.labels.get(item.label, ()) if owner.kind == "LABEL"]
+    if not any(is_on(here, owner.number, owner.node) for owner in owners):
+        raise VirtiofsError(
+            f"{item.label}, path: what is mounted on {item.path} ({here.source}, {here.fstype}) has another label"
+        )
+
+
+def _is_line_of(item: Item, entry: Entry, here: Mount | None) -> bool:
+    if entry.tag == ("LABEL", item.label):
+        return True
+    # Another spelling of the same filesystem, as long as it is seen mounted there.
+    return here is not None and entry.mount_point == item.path
+
+
+def _wiped(item: Item, state: State, here: Mount | None) -> list[Step[Any]]:
+    if item.disk is not None:
+        return _partition_wiped(item, state.disks[state.disk_of[item.label]], here)
+    if item.image is not None:
+        image = state.images[item.label]
+        if not image.exists:
+            return []
+        _refuse_strange(item, image.content, item.image)
+        return [DeleteImage(item.image)]
+    device = state.devices[item.label]
+    steps: list[Step[Any]] = []
+    if item.label in state.begun:
+        steps.append(ForgetBegun(item.label))
+    if device.content.blank:
+        return steps
+    begun = state.begun.get(item.label, {})
+    if begun.get("device") != device.identity:
+        _refuse_strange(item, device.content, item.device or "")
+    if device.readonly:
+        raise VirtiofsError(f"{item.label}, device: {item.device} is read-only")
+    if here is None and device.uses:
+        raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
+    return [WipeDevice(device.node, item.label), *steps]
+
+
+def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[Any]]:
+    partition = partition_of(item, disk)
+    if partition is None:
+        return []
+    if partition.name != item.label:
+        raise VirtiofsError(
+            f"{item.label}, state: its partition of {disk.name} is named {partition.name!r}, "
+            "so this module did not make it"
+        )
+    if partition.type not in (LINUX, UNFINISHED):
+        raise VirtiofsError(f"{item.label}, state: its partition of {disk.name} has the foreign type {partition.type}")
+    if not partition.unfinished:
+        _refuse_strange(item, partition.content, f"its partition of {disk.name}")
+    if disk.device.readonly:
+        raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
+    if here is None and partition.uses:
+        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
+    if partition.node is None:
+        return [TellKernel(disk.device.node), DeletePartition(disk.device.node, item.label, partition.number)]
+    return [DeletePartition(disk.device.node, item.label, partition.number)]
+
+
+def _refuse_strange(item: Item, content: Content, place: str) -> None:
+    """Blank is what a killed run leaves between erasing the signatures and deleting the partition."""
+    if not content.blank and (content.label != item.label or len(content.types) != 1):
+        raise VirtiofsError(f"{item.label}, state: {place} holds {content.description}, which this module did not make")

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real loop devices, a root for mount points and an fstab, all in one temporary directory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _immutable, _storage, _storage_plan
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ITEM
+
+NEIGHBOURS = "# the machine's own\nUUID=1234\t/\text4\terrors=remount-ro\t0\t1 # root\n"
+
+
+@dataclass
+class Outcome:
+    """What the module returned."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    failed: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class _Module:
+    def __init__(self, check_mode: bool) -> None:
+        self.check_mode = check_mode
+        self._diff = True
+        self.outcome = Outcome()
+
+    def warn(self, warning: str) -> None:
+        self.outcome.warnings.append(warning)
+
+    def exit_json(self, **values: Any) -> None:
+        self.outcome.values = values
+
+    def fail_json(self, msg: str, **values: Any) -> None:
+        self.outcome.values = {"msg": msg, **values}
+        self.outcome.failed = True
+
+
+class DiskLab:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.root = directory / "shared"
+        self.fstab = directory / "fstab"
+        self.fstab.write_text(NEIGHBOURS)
+        self.state = directory / "state"
+        self.units = directory / "units"
+        self.units.mkdir()
+        self.domains = directory / "qemu"
+        self.domains.mkdir()
+        self.loops: list[str] = []
+        # Labels are unique on a machine, and others may test on it.
+        self.suffix = secrets.token_hex(2)
+
+    def label(self, name: str = "a") -> str:
+        return f"{name}_{self.suffix}"
+
+    def disk(self, mib: int = 64, sector: int = 512) -> str:
+        image = self.directory / f"disk{len(self.loops)}"
+        with image.open("wb") as file:
+            file.truncate(mib * 1024 * 1024)
+        loop = output("losetup", "--find", "--show", "--partscan", "--sector-size", str(sector), str(image))
+        self.loops.append(loop)
+        return loop
+
+    def image_of(self, disk: str) -> Path:
+        return self.directory / f"disk{self.loops.index(disk)}"
+
+    def digest(self, disk: str) -> str:
+        """A checksum of every byte of a disk, as a reader of the bare device sees them."""
+        output("sync", "-f", str(self.directory))
+        output("blockdev", "--flushbufs", disk)
+        checksum = hashlib.sha256()
+        with self.image_of(disk).open("rb") as file:
+            for part in iter(lambda: file.read(1024 * 1024), b""):
+                checksum.update(part)
+        return checksum.hexdigest()
+
+    def params(self, items: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        spec: dict[str, Any] = {
+            "partitions": {"type": "list", "elements": "dict", "options": ITEM},
+            "root": {"type": "path"},
+            "root_mode": {"type": "raw"},
+            "fstab": {"type": "path"},
+        }
+        given = {"partitions": list(items), "root": str(self.root), "fstab": str(self.fstab), **options}
+        checked = ArgumentSpecValidator(spec).validate(given)
+        assert not checked.error_messages, checked.error_messages
+        return dict(checked.validated_parameters)
+
+    def target(self) -> Target:
+        return Target(
+            fstab=str(self.fstab),
+            state_directory=str(self.state),
+            unit_directory=str(self.units),
+            domain_status=(str(self.domains),),
+            lock_seconds=20,
+        )
+
+    def run(self, *items: Mapping[str, Any], check: bool = False, **options: Any) -> Outcome:
+        """One call of the module, in this process."""
+        module = _Module(check)
+        target = self.target()
+        try:
+            wanted = _storage.wanted(self.params(items, **options), lambda name: {"root": 0, "nobody": 65534}[name],
+                                     lambda name: {"root": 0, "nogroup": 65534}[name])
+        except VirtiofsError as error:
+            module.fail_json(msg=str(error))
+            return module.outcome
+        try:
+            reconcile(
+                module,
+                target,
+                lambda: _disk_state.read(target, wanted),
+                lambda state: _storage_plan.plan(wanted, state),
+            )
+        finally:
+            for node in list(target.locks):
+                target.unlock(node)
+        return module.outcome
+
+    def converged(self, *items: Mapping[str, Any], **options: Any) -> Outcome:
+        """Check mode changes nothing and foresees everything; then it is done; then there is nothing left to do."""
+        before = self.snapshot()
+        foreseen = self.run(*items, check=True, **options)
+        assert not foreseen.failed, foreseen.msg
+        assert self.snapshot() == before
+        done = self.run(*items, **options)
+        assert not done.failed, done.msg
+        assert (done.changed, done.actions) == (foreseen.changed, foreseen.actions)
+        after = self.snapshot(content=False)
+        again = self.run(*items, **options)
+        assert not again.failed, again.msg
+        assert (again.changed, again.actions) == (False, [])
+        assert self.snapshot(content=False) == after
+        return done
+
+    def refused(self, *items: Mapping[str, Any], **options: Any) -> str:
+        """The message of a refusal, in check mode and out of it, that leaves every byte as it was."""
+        before = self.snapshot()
+        messages = []
+        for check in (True, False):
+            outcome = self.run(*items, check=check, **options)
+            assert outcome.failed, outcome.values
+            assert self.snapshot() == before
+            messages.append(str(outcome.msg))
+        assert messages[0] == messages[1]
+        return messages[0]
+
+    def snapshot(self, content: bool = True) -> dict[str, Any]:
+        return {
+            "fstab": self.fstab.read_bytes() if self.fstab.exists() else None,
+            "mounts": sorted(line.split(" ", 2)[2] for line in self.mountinfo()),
+            "tree": sorted(
+                (str(path), path.lstat().st_mode, path.lstat().st_uid)
+                for path in [self.root, *self.directory.glob("shared/*"), *self.directory.glob("units/*")]
+                if path.exists()
+            ),
+            "disks": [self.digest(loop) for loop in self.loops] if content else None,
+        }
+
+    def mountinfo(self) -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if str(self.directory) in line.split(" ")[4]]
+
+    def options(self, path: Path | str) -> set[str]:
+        return set(output("findmnt", "--noheadings", "--output", "OPTIONS", "--mountpoint", str(path)).split(","))
+
+    def clean_up(self) -> None:
+        for line in reversed(self.mountinfo()):
+            quietly("umount", line.split(" ")[4].replace("\\040", " "))
+        for path in self.directory.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(VirtiofsError):
+                    _immutable.set_immutable(str(path), False)
+        listed = output("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
+        for line in listed.splitlines():
+            name, _blank, backing = line.partition(" ")
+            if backing.strip().startswith(str(self.directory)):
+                quietly("partx", "--delete", name)
+                output("losetup", "--detach", name)
+        shutil.rmtree(self.directory)
+
+
+@contextlib.contextmanager
+def disk_lab(directory: Path) -> Iterator[DiskLab]:
+    if os.geteuid() != 0:
+        raise RuntimeError("these tests make loop devices and mounts, run them as root")
+    place = directory / "lab"
+    place.mkdir()
+    lab = DiskLab(place)
+    try:
+        yield lab
+    finally:
+        lab.clean_up()
+
+
+def output(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def quietly(*argv: str) -> None:
+    subprocess.run(argv, capture_output=True, timeout=120, check=False)

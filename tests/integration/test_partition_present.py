@@ -1,0 +1,225 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""virtiofs_partition makes what is asked for on real loop devices, and nothing the second time."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output, quietly
+
+from ansible_collections.virtio.fs.plugins.module_utils import _immutable
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import superblock
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_blank_disk_gets_partitions_filesystems_mounts_and_fstab_lines(lab: DiskLab, sector: int) -> None:
+    disk = lab.disk(64, sector)
+    one, two = lab.label("one"), lab.label("two")
+    done = lab.converged({"label": one, "disk": disk, "size": "16MiB"}, {"label": two, "disk": disk, "size": "rest"})
+    table = json.loads(output("sfdisk", "--json", disk))["partitiontable"]
+    assert table["label"] == "gpt"
+    assert [(part["name"], part["start"] * sector % 2**20, part["size"] * sector % 2**20) for part in
+            table["partitions"]] == [(one, 0, 0), (two, 0, 0)]
+    assert table["partitions"][0]["size"] * sector == 16 * 2**20
+    assert {part["type"] for part in table["partitions"]} == {"0FC63DAF-8483-4772-8E79-3D69D8477DE4"}
+    assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
+    for label in (one, two):
+        assert {"rw", "noatime", "nosuid", "nodev"} <= lab.options(lab.root / label)
+        assert output("findmnt", "-no", "FSTYPE,LABEL", str(lab.root / label)).split()[0] == "ext4"
+    text = lab.fstab.read_text()
+    assert text.startswith(NEIGHBOURS)
+    assert [line.split()[:3] for line in text[len(NEIGHBOURS):].splitlines()] == [
+        [f"LABEL={label}", str(lab.root / label), "ext4"] for label in (one, two)
+    ]
+    found = superblock("ext4", f"{disk}p1")
+    assert found is not None
+    assert (found.size, found.reserved_percent) == (16 * 2**20, 1)
+    assert done.partitions[one]["mounted"] is True
+    assert done.partitions[one]["size"] == 16 * 2**20
+    assert done.partitions[one]["partuuid"] == table["partitions"][0]["uuid"].lower()
+    assert done.partitions[one]["uuid"] == output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
+    assert {entry["before_header"] for entry in done.diff} >= {one, two, str(lab.root)}
+
+
+def test_new_partitions_go_into_the_free_space_of_a_gpt_and_its_entries_stay(lab: DiskLab) -> None:
+    disk = lab.disk(96)
+    script = (
+        "label: gpt\n"
+        'start=2048, size=16384, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="theirs", attrs="LegacyBIOSBootable"\n'
+        'start=90000, size=20001, type=21686148-6449-6E6F-744E-656564454649, name="odd"\n'
+    )
+    Path(lab.directory / "script").write_text(script)
+    output("sh", "-c", f"sfdisk -q {disk} < {lab.directory}/script && partx --update {disk}")
+    output("mkfs.ext4", "-q", f"{disk}p1")
+    (lab.directory / "theirs").mkdir()
+    output("mount", f"{disk}p1", str(lab.directory / "theirs"))
+    before = json.loads(output("sfdisk", "--json", disk))["partitiontable"]
+    label = lab.label()
+    done = lab.converged({"label": label, "disk": disk, "size": "20MiB"})
+    after = json.loads(output("sfdisk", "--json", disk))["partitiontable"]
+    assert after["id"] == before["id"]
+    assert after["partitions"][:2] == before["partitions"]
+    assert after["partitions"][2]["name"] == label
+    dump = Path(done.partitions[label]["table_dump"])
+    assert "odd" in dump.read_text()
+    assert label not in dump.read_text()
+    assert dump.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("fstype", "mib"), [("xfs", 320), ("btrfs", 160), ("ext4", 32)])
+def test_other_filesystems(lab: DiskLab, fstype: str, mib: int) -> None:
+    disk = lab.disk(mib + 8)
+    label = lab.label("x")
+    lab.converged({"label": label, "disk": disk, "size": "rest", "fstype": fstype})
+    assert output("findmnt", "-no", "FSTYPE", str(lab.root / label)) == fstype
+    assert output("blkid", "-p", "-s", "LABEL", "-o", "value", f"{disk}p1") == label
+    # What is there is taken as it is when the option is left out.
+    again = lab.run({"label": label, "disk": disk, "size": "rest"})
+    assert (again.failed, again.changed) == (False, False)
+
+
+def test_percentages_of_one_disk(lab: DiskLab) -> None:
+    disk = lab.disk(130)
+    items = [{"label": lab.label(f"q{n}"), "disk": disk, "size": "25%"} for n in range(4)]
+    done = lab.converged(*items)
+    assert {part["size"] for part in done.partitions.values()} == {32 * 2**20}
+
+
+def test_many_disks_in_one_call(lab: DiskLab) -> None:
+    disks = [lab.disk(32, sector) for sector in (512, 4096, 512)]
+    lab.converged(*({"label": lab.label(f"d{n}"), "disk": disk, "size": "rest"} for n, disk in enumerate(disks)))
+
+
+def test_the_bare_mount_point_cannot_be_filled(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    lab.converged({"label": label, "disk": disk, "size": "rest"})
+    output("umount", str(lab.root / label))
+    assert _immutable.is_immutable(str(lab.root / label)) is True
+    with pytest.raises(PermissionError):
+        (lab.root / label / "file").write_text("x")
+    lab.converged({"label": label, "disk": disk, "size": "rest"})
+    (lab.root / label / "file").write_text("x")
+
+
+def test_options_that_drifted_are_remounted(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "rest"}
+    lab.converged(item)
+    output("mount", "-o", "remount,suid,dev,relatime", str(lab.root / item["label"]))
+    assert "nosuid" not in lab.options(lab.root / item["label"])
+    lab.converged(item)
+    assert {"noatime", "nosuid", "nodev"} <= lab.options(lab.root / item["label"])
+
+
+def test_a_root_that_somebody_opened_is_closed_again(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "rest"}
+    lab.converged(item)
+    lab.root.chmod(0o755)
+    lab.converged(item)
+    assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
+
+
+def test_given_options_replace_the_list_and_hardening_is_added_back(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "rest", "mount_options": ["ro", "nofail", "noexec"], "passno": 0}
+    lab.converged(item)
+    assert {"ro", "noexec", "nosuid", "nodev"} <= lab.options(lab.root / item["label"])
+    assert lab.fstab.read_text().splitlines()[-1].split()[3:] == ["ro,nofail,noexec,nosuid,nodev", "0", "0"]
+    # Left out, they stay.
+    kept = lab.run({"label": item["label"], "disk": disk, "size": "rest"})
+    assert (kept.failed, kept.changed) == (False, False)
+
+
+def test_owner_and_mode_of_the_mounted_directory(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "rest", "owner": "nobody", "group": "65534", "mode": "2770"}
+    lab.converged(item)
+    status = (lab.root / item["label"]).stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (65534, 65534, 0o2770)
+    (lab.root / item["label"]).chmod(0o777)
+    lab.converged(item)
+    assert stat.S_IMODE((lab.root / item["label"]).stat().st_mode) == 0o2770
+
+
+def test_a_filesystem_of_the_original_recipe_is_taken_over(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    output("parted", "-s", disk, "mklabel", "gpt", "mkpart", "primary", "ext4", "1MiB", "40MiB")
+    output("partx", "--update", disk)
+    output("mkfs.ext4", "-q", "-L", label, f"{disk}p1")
+    uuid = output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
+    (lab.root / label).mkdir(parents=True)
+    lab.root.chmod(0o700)
+    output("mount", f"{disk}p1", str(lab.root / label))
+    done = lab.converged({"label": label, "disk": disk, "size": "39MiB"})
+    assert done.partitions[label]["uuid"] == uuid
+
+
+def test_a_failed_mount_takes_everything_back(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    before = lab.fstab.read_bytes()
+    outcome = lab.run({"label": label, "disk": disk, "size": "rest", "mount_options": ["nofail", "nonsense=1"]})
+    assert outcome.failed
+    assert "nonsense" in outcome.msg or "bad option" in outcome.msg
+    assert lab.fstab.read_bytes() == before
+    assert not (lab.root / label).exists()
+    assert not lab.mountinfo()
+    # The next run goes on where this one stopped, without formatting again.
+    uuid = output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
+    lab.converged({"label": label, "disk": disk, "size": "rest"})
+    assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
+
+
+def test_partitions_that_the_kernel_forgot_are_announced_again(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "rest"}
+    lab.converged(item)
+    uuid = output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
+    output("umount", str(lab.root / item["label"]))
+    output("partx", "--delete", disk)
+    lab.converged(item)
+    assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
+
+
+def test_a_whole_device_is_used_without_a_table(lab: DiskLab) -> None:
+    device = lab.disk(40)
+    label = lab.label()
+    lab.converged({"label": label, "device": device, "fstype": "ext4", "reserved_percent": 0})
+    assert output("blkid", "-p", "-s", "LABEL", "-o", "value", device) == label
+    lab.converged({"label": label, "device": device, "reserved_percent": 3})
+    found = superblock("ext4", device)
+    assert found is not None
+    assert found.reserved_percent == 3
+
+
+def test_an_image_is_made_attached_and_mounted(lab: DiskLab) -> None:
+    label = lab.label()
+    image = lab.directory / "images" / "a b%.img"
+    item = {"label": label, "image": str(image), "size": "40MiB"}
+    lab.converged(item)
+    assert image.stat().st_blocks * 512 < 40 * 2**20
+    assert f"x-systemd.requires=virtiofs-image-{label}.service" in lab.fstab.read_text()
+    unit = lab.units / f"virtiofs-image-{label}.service"
+    assert 'a b%%.img"' in unit.read_text()
+    (lab.root / label / "file").write_text("x")
+    # As after a boot: nothing attached, nothing mounted.
+    output("umount", str(lab.root / label))
+    output("losetup", "--detach", output("losetup", "-nO", "NAME", "-j", str(image)))
+    lab.converged(item)
+    assert (lab.root / label / "file").read_text() == "x"
+    quietly("systemd-analyze", "verify", str(unit))
