@@ -72,7 +72,8 @@ def run(
         given.write(stdin.encode("utf-8", "surrogateescape"))
         given.seek(0)
         try:
-            child = subprocess.Popen(
+            # run_command() has no time limit, and waits for whoever holds its pipes.
+            child = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 [path, *argv[1:]],
                 stdin=given,
                 stdout=out,
