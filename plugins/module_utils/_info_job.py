@@ -49,33 +49,29 @@ def facts(uri: str, names: Sequence[str], *, guest_fstab: bool = False, fstab: s
     :raises VirtiofsError: the connection is refused, or one of the names is unknown.
     """
     hypervisor, readonly = _connected(uri)
-    try:
-        states = _states(hypervisor, names)
-        domains = _with_guests(hypervisor, states, guest_fstab)
-        shares = [share for domain in domains for share in (*domain.config.values(), *domain.live.values())]
-        mounts = _mounts.current()
-        entries = _fstab.entries(_readable(fstab))
-        paths = {share.source for share in shares if share.source}
-        # A read-only bind mount hides the directory that it shows.
-        behind = {entry.spec for entry in entries if entry.mount_point in paths and "bind" in entry.options}
-        return Facts(
-            host=Host(
-                uri=hypervisor.uri,
-                driver=hypervisor.driver,
-                libvirt=hypervisor.libvirt_version,
-                qemu=hypervisor.qemu_version,
-                virtiofsd=_virtiofsd.find(),
-                binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in shares} if path},
-            ),
-            readonly=readonly,
-            domains=tuple(_with_daemons(hypervisor, domain, mounts) for domain in domains),
-            sources={path: _info_sources.look(path, mounts, entries) for path in paths | behind},
-            fstab=entries,
-            memory_directory=_info_sources.memory_directory(),
-            block_links=_info_sources.block_links() if guest_fstab else {},
-        )
-    finally:
-        hypervisor.close()
+    domains = _with_guests(hypervisor, _states(hypervisor, names), guest_fstab)
+    shares = [share for domain in domains for share in (*domain.config.values(), *domain.live.values())]
+    mounts = _mounts.current()
+    entries = _fstab.entries(_readable(fstab))
+    paths = {share.source for share in shares if share.source}
+    # A read-only bind mount hides the directory that it shows.
+    behind = {entry.spec for entry in entries if entry.mount_point in paths and "bind" in entry.options}
+    return Facts(
+        host=Host(
+            uri=hypervisor.uri,
+            driver=hypervisor.driver,
+            libvirt=hypervisor.libvirt_version,
+            qemu=hypervisor.qemu_version,
+            virtiofsd=_virtiofsd.find(),
+            binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in shares} if path},
+        ),
+        readonly=readonly,
+        domains=tuple(_with_daemons(hypervisor, domain, mounts) for domain in domains),
+        sources={path: _info_sources.look(path, mounts, entries) for path in paths | behind},
+        fstab=entries,
+        memory_directory=_info_sources.memory_directory(),
+        block_links=_info_sources.block_links(mounts) if guest_fstab else {},
+    )
 
 
 def _connected(uri: str) -> tuple[Hypervisor, bool]:

@@ -174,7 +174,7 @@ def _in_guest(domain: Domain) -> Iterator[Problem]:
                 "not_mounted_in_guest",
                 _share_of(domain, tag),
                 "the guest has it and does not mount it",
-                "give the share a mount in virtiofs_host_shares and run virtio.fs.share; leave it when that is meant so",
+                "give the share a mount in virtiofs_host_shares and run virtio.fs.share; or leave it so",
             )
     for tag, path in mounted.items():
         if tag not in domain.live:

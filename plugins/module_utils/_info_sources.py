@@ -103,13 +103,14 @@ def memory_setting(text: str) -> str:
     return str(found[-1]) if found else _MEMORY_DIRECTORY
 
 
-def block_links() -> dict[str, str]:
-    """For each block device the name of it that best survives a reboot."""
+def block_links(mounts: Sequence[Mount]) -> dict[str, str]:
+    """For each mounted block device, as the mounts name it, the name of it that best survives a reboot."""
     names: dict[str, str] = {}
     for directory in _LINKS:
         for link in sorted(glob.glob(f"{directory}/*")):
             names.setdefault(os.path.realpath(link), link)
-    return names
+    devices = {mount.source for mount in mounts if mount.source.startswith("/dev/")}
+    return {device: names[os.path.realpath(device)] for device in devices if os.path.realpath(device) in names}
 
 
 def _exists(path: str) -> bool | None:

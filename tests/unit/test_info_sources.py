@@ -1,0 +1,88 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read about shared paths and daemons, from the real machine and from texts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _info_sources, _mounts
+
+# A closed directory with an own mount, as mountinfo has them.
+MOUNTS = _mounts.parse("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /shared/a rw - ext4 /dev/sdb1 rw\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "fstab", "missing"),
+    [
+        ("/shared/a", "LABEL=a /shared/a ext4 rw 0 0", None),
+        ("/shared/b", "LABEL=b /shared/b ext4 rw 0 0", "/shared/b"),
+        ("/shared/b/deep", "LABEL=b /shared/b/ ext4 rw 0 0", "/shared/b"),
+        ("/shared/bc", "LABEL=b /shared/b ext4 rw 0 0", None),
+        ("/shared/a/x", "LABEL=s /shared ext4 rw 0 0", "/shared"),
+        ("/shared/a", "LABEL=root / ext4 rw 0 1\nLABEL=s none swap sw 0 0", None),
+    ],
+)
+def test_a_mount_point_of_fstab_must_be_mounted(path: str, fstab: str, missing: str | None):
+    assert _info_sources.missing_mount(path, MOUNTS, _fstab.entries(fstab)) == missing
+
+
+def test_a_path_as_it_is(tmp_path: Path):
+    found = _info_sources.look(f"{tmp_path}/", _mounts.current(), ())
+    assert (found.path, found.exists, found.unmounted) == (str(tmp_path), True, None)
+    assert found.size
+    assert found.mount is not None
+    assert not _info_sources.look(f"{tmp_path}/none", _mounts.current(), ()).exists
+
+
+def test_a_filesystem_that_may_not_answer_is_not_asked():
+    remote = _mounts.parse("1 0 0:9 / / rw - nfs4 server:/x rw\n")
+    found = _info_sources.look("/", remote, ())
+    assert (found.exists, found.size, found.sheltered) == (None, None, None)
+
+
+@pytest.mark.parametrize(("mode", "sheltered"), [(0o700, True), (0o750, True), (0o711, False), (0o755, False)])
+def test_a_closed_directory_above_shelters_and_the_shared_one_does_not(mode: int, sheltered: bool):
+    # Not below pytest's own directory, which is closed itself.
+    parent = Path("/var/tmp") / f"virtiofs-sheltered-{os.getpid()}"
+    (parent / "data").mkdir(parents=True)
+    try:
+        (parent / "data").chmod(0o700)
+        parent.chmod(mode)
+        assert _info_sources.look(str(parent / "data"), _mounts.current(), ()).sheltered is sheltered
+    finally:
+        (parent / "data").rmdir()
+        parent.rmdir()
+
+
+def test_the_memory_directory_is_what_qemu_conf_says(tmp_path: Path):
+    assert _info_sources.memory_setting('#memory_backing_dir = "/x"\n') == "/var/lib/libvirt/qemu/ram"
+    assert _info_sources.memory_setting('user = "root"\n memory_backing_dir = "/ram"\n') == "/ram"
+    conf = tmp_path / "qemu.conf"
+    conf.write_text(f'memory_backing_dir = "{tmp_path}/ram/deep"\n')
+    free = _info_sources.memory_directory(str(conf))
+    (tmp_path / "ram" / "deep").mkdir(parents=True)
+    (tmp_path / "ram" / "deep" / "memory").write_bytes(b"x" * 2**20)
+    os.sync()
+    used = _info_sources.memory_directory(str(conf))
+    assert free is not None
+    assert used is not None
+    assert used.path == f"{tmp_path}/ram/deep"
+    # What memory files take already counts as room, so the sum stays.
+    assert abs(used.room - free.room) < 64 * 2**20
+
+
+def test_a_process_as_it_is():
+    here = _info_sources.daemon("data", os.getpid(), "/usr/libexec/virtiofsd", _mounts.current())
+    assert here.files_open
+    assert here.files_limit
+    # It has no root of its own, so it is not known to serve another directory.
+    assert here.serves is None
+
+
+def test_a_process_that_is_gone_tells_nothing():
+    gone = _info_sources.daemon("data", 2**22 + 1, None, _mounts.current())
+    assert (gone.files_open, gone.files_limit, gone.serves) == (None, None, None)
