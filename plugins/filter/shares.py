@@ -302,7 +302,7 @@ def proofs(shares: Any, domain: str, overrides: Any = None, root: str = ROOT) ->
             "tag": mount.share.tag,
             "host_path": mount.share.host_path(root),
             "guest_path": mount.path,
-            "readonly": bool(mount.share.options.get("readonly", False)),
+            "readonly": bool(mount.share.options.get("readonly", False)) or "ro" in (mount.options or ()),
         }
         for mount in mounts_of(read_shares(shares), domain, read_overrides(overrides))
         if mount.share.present

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proof of a share: what each side is asked to do, what came out, and a table of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+OK = "ok"
+READ_ONLY = "read-only"
+SKIPPED = "not done in check mode"
+
+
+def measurements(proofs: Sequence[Mapping[str, Any]], side: str, size: str) -> list[dict[str, Any]]:
+    """What virtiofs_probe is asked to measure, on the side ``guest`` or ``host``."""
+    return [{"path": proof[f"{side}_path"], "action": "measure", "size": size} for proof in proofs]
+
+
+def probes(proofs: Sequence[Mapping[str, Any]], turn: str, nonce: str) -> list[dict[str, Any]]:
+    """What virtiofs_probe is asked: the hypervisor writes, the guest reads and writes, the hypervisor reads."""
+    asked: list[dict[str, Any]] = []
+    for number, proof in enumerate(proofs):
+        token = f"{nonce}.{number}"
+        here, there = {"path": proof["host_path"]}, {"path": proof["guest_path"]}
+        if turn == "hypervisor_writes":
+            asked.append({**here, "action": "write", "nonce": f"{token}.host"})
+        elif turn == "guest":
+            asked.append({**there, "action": "check", "nonce": f"{token}.host"})
+            asked.append({**there, "action": "write", "nonce": f"{token}.guest", "readonly": proof["readonly"]})
+        elif turn == "hypervisor_reads":
+            if not proof["readonly"]:
+                asked.append({**here, "action": "check", "nonce": f"{token}.guest"})
+            asked.append({**here, "action": "clean", "nonce": token})
+        else:
+            raise AnsibleFilterError(f"nobody has the turn {turn!r}")
+    return asked
+
+
+def proven(
+    proofs: Sequence[Mapping[str, Any]], wrote: Mapping[str, Any], guest: Mapping[str, Any], read: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What came out, for each share: the word ``ok`` or ``read-only``, or what is wrong, in each direction."""
+    answers = {
+        "wrote": _answers(wrote, "the hypervisor"),
+        "guest": _answers(guest, "the guest"),
+        "read": _answers(read, "the hypervisor"),
+    }
+    rows = []
+    for proof in proofs:
+        host_wrote = next(answers["wrote"])
+        guest_read, guest_wrote = next(answers["guest"]), next(answers["guest"])
+        host_read = READ_ONLY if proof["readonly"] else next(answers["read"])
+        cleaned = next(answers["read"])
+        to_guest = _first_wrong((("the hypervisor cannot write", host_wrote), ("the guest cannot read", guest_read)))
+        to_host = _first_wrong((("the guest's write", guest_wrote), ("the hypervisor cannot read", host_read)))
+        if to_host == OK:
+            to_host = _first_wrong((("cannot clean up", cleaned),))
+        if proof["readonly"] and to_host == OK:
+            to_host = READ_ONLY
+        rows.append({**proof, "host_to_guest": to_guest, "guest_to_host": to_host, "ok": _well(to_guest, to_host)})
+    return rows
+
+
+def _answers(result: Mapping[str, Any], who: str) -> Any:
+    """``ok``, or an error, for each probe in turn; the same error for all when the call itself failed."""
+    if "probes" in result:
+        for probe in result["probes"]:
+            yield SKIPPED if probe["skipped"] else OK if probe["ok"] else probe["error"]
+        return
+    what = "could not be reached" if result.get("unreachable") else result.get("msg", "gave no answer")
+    while True:
+        yield f"{who}: {what}"
+
+
+def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
+    for what, answer in answers:
+        if answer == SKIPPED:
+            return SKIPPED
+        if answer not in (OK, READ_ONLY):
+            return f"{what}: {answer}"
+    return OK
+
+
+def _well(*answers: str) -> bool:
+    return all(answer in (OK, READ_ONLY, SKIPPED) for answer in answers)
+
+
+def unproven(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each direction of each share that is not proven."""
+    sentences = []
+    for row in rows:
+        name = f"{row['share']} ({row['host_path']} on {row['guest_path']})"
+        if not _well(row["host_to_guest"]):
+            sentences.append(f"{name}, host to guest: {row['host_to_guest']}")
+        if not _well(row["guest_to_host"]):
+            sentences.append(f"{name}, guest to host: {row['guest_to_host']}")
+    return sentences
+
+
+def proof_table(variables: Any, guests: Iterable[str]) -> list[str]:
+    """What was proven in these guests, as lines of a table."""
+    rows = []
+    for guest in guests:
+        host = variables[guest]
+        if "virtiofs_guest_proof" not in host:
+            rows.append(["?", host.get("virtiofs_guest_hypervisor", "?"), guest, "?", "not proven", "not proven"])
+            continue
+        for row in host["virtiofs_guest_proof"]:
+            directory = f"{host['virtiofs_guest_hypervisor']}:{row['host_path']}"
+            rows.append([row["share"], directory, guest, row["guest_path"], row["host_to_guest"], row["guest_to_host"]])
+    if not rows:
+        return ["There is no share to prove."]
+    return table(["share", "host directory", "guest", "mount point", "host to guest", "guest to host"], rows)
+
+
+def measured_table(variables: Any, guests: Iterable[str]) -> list[str]:
+    """What was measured in these guests and on the directories behind, as lines of a table."""
+    rows = []
+    for guest in guests:
+        for row in variables[guest].get("virtiofs_guest_measured", ()):
+            rows.append([row["share"], guest, *(_figure(row, key) for key, _unit in _FIGURES)])
+    if not rows:
+        return ["Nothing was measured."]
+    return table(["share", "guest", *(unit for _key, unit in _FIGURES)], rows)
+
+
+_FIGURES = (
+    ("write_mib_per_second", "write MiB/s"),
+    ("read_mib_per_second", "read MiB/s"),
+    ("create_files_per_second", "create files/s"),
+    ("read_files_per_second", "read files/s"),
+    ("remove_files_per_second", "remove files/s"),
+)
+
+
+def measured(
+    proofs: Sequence[Mapping[str, Any]], guest: Mapping[str, Any], host: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The figures of both sides, for each share."""
+    rows = []
+    for proof, there, here in zip(proofs, guest.get("probes", ()), host.get("probes", ())):
+        rows.append({**proof, "guest": dict(there), "host": dict(here)})
+    return rows
+
+
+def _figure(row: Mapping[str, Any], key: str) -> str:
+    there, here = row["guest"].get(key), row["host"].get(key)
+    if there is None:
+        return str(row["guest"].get("error") or "?")
+    if not here:
+        return f"{there:.0f}"
+    return f"{there:.0f} ({100 * there / here:.0f} %)"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of equal columns."""
+    widths = [max(len(str(row[column])) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+class FilterModule:
+    """The filters of the proof and the benchmark."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "measured": measured,
+            "measured_table": measured_table,
+            "measurements": measurements,
+            "probes": probes,
+            "proof_table": proof_table,
+            "proven": proven,
+            "unproven": unproven,
+        }
