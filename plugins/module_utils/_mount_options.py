@@ -52,6 +52,9 @@ _FSTAB_ONLY_PREFIXES = ("x-", "X-", "comment=", "user=")
 # These have no word of mount(8) for the first of the choice: not saying it is the only way to say it.
 _UNSAID = frozenset({"nodirsync", "symfollow"})
 
+# What a kernel leaves out when it tells the options of a mount.
+_UNTOLD = frozenset({"suid", "dev", "exec", "strictatime", "diratime", "symfollow", "async", "nodirsync", "nolazytime"})
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -102,6 +105,11 @@ def for_mount(options: Iterable[str]) -> tuple[str, ...]:
 def for_remount(wanted: Meaning) -> tuple[str, ...]:
     """Every choice said in full, because a remount keeps some of what is not said and drops the rest."""
     return tuple(word for word in wanted.flags if word not in _UNSAID)
+
+
+def as_told(wanted: Meaning) -> tuple[str, ...]:
+    """The words in which a kernel tells of such a mount."""
+    return (*(word for word in wanted.flags if word not in _UNTOLD), *sorted(wanted.fixed))
 
 
 def fstab_only(option: str) -> bool:

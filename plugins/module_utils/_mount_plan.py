@@ -14,9 +14,9 @@ from ansible_collections.virtio.fs.plugins.module_utils import _mount_steps
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, entries, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._guest_kernel import Kernel
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
+    as_told,
     fixed_differ,
     flags_differ,
-    for_remount,
     hardened,
     meaning,
     meaning_of,
@@ -251,13 +251,13 @@ def _mounted(
         taking.append(_mount_steps.WriteLine(entry, state.fstab_path))
     touched = bool(taking and not isinstance(taking[0], _mount_steps.WriteLine)) or bool(automounting)
     before = _told(live, line)
-    after = _told_wanted(wish.flags if touched or live is None else meaning_of(live).flags, entry if writes else line)
+    after = _text(",".join(as_told(wish if touched or live is None else meaning_of(live))), entry if writes else line)
     if automounted and automount and live is None:
         before, after = (_told(None, entry, "at the first touch") for entry in (line, entry if writes else line))
     return _Item(
         want=want,
         change=Change(str(want), before, after),
-        result=_result(want, True, for_remount(wish), True),
+        result=_result(want, True, as_told(wish), True),
         letting_go=tuple(letting_go),
         taking=tuple(taking),
         automounting=automounting,
@@ -276,7 +276,7 @@ def _present(state: GuestState, want: WantedMount, live: Mount | None, line: Ent
     return _Item(
         want=want,
         change=Change(str(want), _told(live, line), _told(live, entry if writes else line)),
-        result=_result(want, live is not None, for_remount(meaning_of(live)) if live else (), True),
+        result=_result(want, live is not None, as_told(meaning_of(live)) if live else (), True),
         taking=tuple(steps),
         warnings=_not_empty(state, want, live),
         writes=writes,
@@ -441,11 +441,7 @@ def _result(want: WantedMount, mounted: bool, options: Sequence[str], in_fstab: 
 
 
 def _told(live: Mount | None, line: Entry | None, otherwise: str = "no") -> str:
-    return _text(",".join(for_remount(meaning_of(live))) if live is not None else otherwise, line)
-
-
-def _told_wanted(flags: Sequence[str], line: Entry | None) -> str:
-    return _text(",".join(word for word in flags if word not in ("nodirsync", "symfollow")), line)
+    return _text(",".join(as_told(meaning_of(live))) if live is not None else otherwise, line)
 
 
 def _text(mounted: str, line: Entry | None) -> str:

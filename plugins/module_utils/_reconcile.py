@@ -23,7 +23,14 @@ State = TypeVar("State")
 
 
 class VirtiofsError(Exception):
-    """One sentence that a person can act on, with the cause from below in it."""
+    """One sentence that a person can act on, with the cause from below in it.
+
+    ``result`` is returned by the module that fails, where there is something to return all the same.
+    """
+
+    def __init__(self, sentence: str, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.result: Mapping[str, Any] = result or {}
 
 
 class NotYet(VirtiofsError):
@@ -149,7 +156,7 @@ def reconcile(
         _exit(module, {"changed": bool(actions), "actions": actions}, Plan())
         return
     except VirtiofsError as error:
-        _fail(module, str(error), done, first)
+        _fail(module, str(error), done, first, error.result)
         return
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)[-1]
@@ -168,8 +175,10 @@ def _exit(module: Module, result: dict[str, Any], plan: Plan) -> None:
     module.exit_json(**result)
 
 
-def _fail(module: Module, sentence: str, done: list[str], plan: Plan) -> None:
-    result: dict[str, Any] = {"changed": bool(done), "actions": done}
+def _fail(
+    module: Module, sentence: str, done: list[str], plan: Plan, extra: Mapping[str, Any] | None = None
+) -> None:
+    result: dict[str, Any] = {**(extra or {}), "changed": bool(done), "actions": done}
     if module._diff and done:
         result["diff"] = plan.diff
     module.fail_json(msg=sentence, **result)

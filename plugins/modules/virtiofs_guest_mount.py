@@ -157,7 +157,7 @@ mounts:
       description: Whether it is mounted.
       type: bool
     options:
-      description: What the mount options mean to the kernel.
+      description: The mount options, as the kernel tells them.
       type: list
       elements: str
     in_fstab:

@@ -87,15 +87,14 @@ def test_a_new_share_is_mounted_now_and_at_boot() -> None:
     assert change.name == "media on /srv/media"
     assert change.before == "mounted: no\nfstab: no\n"
     assert change.after == (
-        "mounted: rw,nosuid,nodev,exec,relatime,diratime,async,nolazytime\n"
-        "fstab: rw,_netdev,nosuid,nodev,nofail\n"
-    )  # fmt: skip
+        "mounted: rw,nosuid,nodev,relatime\nfstab: rw,_netdev,nosuid,nodev,nofail\n"
+    )
     assert planned.result["mounts"] == [
         {
             "tag": "media",
             "path": "/srv/media",
             "mounted": True,
-            "options": ["async", "diratime", "exec", "nodev", "nolazytime", "nosuid", "relatime", "rw"],
+            "options": ["nodev", "nosuid", "relatime", "rw"],
             "in_fstab": True,
         }
     ]
