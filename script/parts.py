@@ -63,10 +63,11 @@ class Part:
         extra: Mapping[str, str] | None = None,
         into: Path | None = None,
         check: bool = True,
+        each_second: Callable[[], None] | None = None,
     ) -> int:
         """Run a command with its output in the log, or its standard output in the file ``into``.
 
-        A failure, or the end of the part's time, is a PartFailed.
+        A failure, or the end of the part's time, is a PartFailed. ``each_second`` is called while it runs.
         """
         words = [str(word) for word in argv]
         self.note(f"$ {' '.join(words)}")
@@ -81,7 +82,7 @@ class Part:
                 start_new_session=True,
             )
         try:
-            self._watch(child, Path(words[0]).name)
+            self._watch(child, Path(words[0]).name, each_second)
         except BaseException:
             end_group(child)
             raise
@@ -89,7 +90,7 @@ class Part:
             raise PartFailed(f"{Path(words[0]).name} ended with exit status {child.returncode}")
         return child.returncode
 
-    def _watch(self, child: subprocess.Popen[bytes], name: str) -> None:
+    def _watch(self, child: subprocess.Popen[bytes], name: str, each_second: Callable[[], None] | None) -> None:
         shown = self.log.stat().st_size
         next_sign = time.monotonic() + SIGN_OF_LIFE_SECONDS
         while True:
@@ -99,6 +100,8 @@ class Part:
                 pass
             if self.live:
                 shown = self._show_from(shown)
+            if each_second:
+                each_second()
             if child.returncode is not None:
                 return
             spent = time.monotonic() - self.begun
