@@ -110,7 +110,8 @@ def read(target: Target, wanted: Wanted) -> State:
     needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
     if needed:
         packages = ", ".join(sorted(set(needed.values())))
-        raise NotYet(f"{', '.join(sorted(needed))} is not installed (package {packages}), disks cannot be read")
+        sentence = f"{', '.join(sorted(needed))} is not installed (package {packages}), disks cannot be read"
+        raise NotYet(sentence, tuple(_intended(item) for item in items if item.state == "present"))
     for node in sorted({_disk.whole_disk(node) for node in nodes.values()}):
         target.lock(node)
     views = _holders.views()
@@ -171,6 +172,10 @@ def _gaps(items: tuple[Item, ...], nodes: Mapping[str, str], disks: Mapping[str,
             # Where there is no table yet, the whole disk has been looked at, and what is in it named.
             gaps[label] = Gap(extent, probe(node, extent.start, extent.size))
     return gaps
+
+
+def _intended(item: Item) -> str:
+    return f"have {item.label} on {item.disk or item.device or item.image} mounted on {item.path}"
 
 
 def _check_kind(item: Item, node: str) -> None:
