@@ -65,12 +65,12 @@ class Machine:
 
     def read(self, facts: Mapping[str, str], timeout: int = 60) -> dict[str, str]:
         """Many facts in one round trip: a name and the shell text that prints it, for each."""
-        text = "\n".join(
-            f"printf '%s ' {shlex.quote(name)}; {{ {command}\n}} 2>&1 | base64 -w0; echo"
-            for name, command in facts.items()
-        )
-        found = dict(line.partition(" ")[::2] for line in self.check(text, timeout).splitlines())
-        return {name: base64.b64decode(found[name]).decode(errors="surrogateescape") for name in facts}
+        text = "\n".join(f"{{ {command}\n}} 2>&1 | base64 -w0; echo" for command in facts.values())
+        printed = self.check(text, timeout).splitlines()
+        return {
+            name: base64.b64decode(line).decode(errors="surrogateescape")
+            for name, line in zip(facts, printed, strict=True)
+        }
 
 
 def _abandonable(text: str, seconds: int) -> str:

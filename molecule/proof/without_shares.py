@@ -18,7 +18,10 @@ import tempfile
 import time
 from xml.etree import ElementTree
 
-PACKAGES = ("virtiofsd", "python3-libvirt", "python3-lxml", "fdisk", "parted", "xfsprogs", "btrfs-progs")
+PACKAGES = (
+    *("virtiofsd", "python3-libvirt", "python3-lxml", "python3-apt", "fdisk", "parted"),
+    *("e2fsprogs", "xfsprogs", "btrfs-progs"),
+)
 OURS = re.compile(r"^(?!#).*(\bLABEL=\S+\s+/shared|/shared/|/srv/proof|/var/lib/virtiofs|virtiofs)")
 
 
@@ -115,7 +118,7 @@ def storage_gone(disk):
             file.writelines(kept)
         run("systemctl", "daemon-reload")
     for path in ("/shared", "/srv/proof", "/var/lib/virtiofs"):
-        for folder, _, _ in os.walk(path):
+        for folder, _, _ in os.walk(path) if shutil.which("chattr") else ():
             subprocess.run(["chattr", "-i", folder], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(path, ignore_errors=True)
     if disk and os.path.exists(disk):
@@ -129,7 +132,7 @@ def memory_backing_dir_gone():
     path = "/etc/libvirt/qemu.conf"
     with open(path) as file:
         text = file.read()
-    kept = re.sub(r"(?m)^(# BEGIN .*virtio.*|# END .*virtio.*|memory_backing_dir.*)\n", "", text)
+    kept = re.sub(r"(?m)^memory_backing_dir\b.*", '#memory_backing_dir = "/var/lib/libvirt/qemu/ram"', text)
     if kept != text:
         with open(path, "w") as file:
             file.write(kept)
@@ -153,7 +156,7 @@ def main():
         known = run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\n", *PACKAGES, check=False)
         installed = [line.split()[-1] for line in known.splitlines() if line.startswith("ii")]
         if installed:
-            run("apt-get", "-qq", "-y", "purge", *installed, timeout=300)
+            run("apt-get", "-qq", "-y", "--allow-remove-essential", "purge", *installed, timeout=300)
 
 
 main()

@@ -93,11 +93,6 @@ def test_it_shows_the_partition_that_would_be_made(dry_run, label):
     assert any(label in action for action in result.actions), result.actions
 
 
-def test_it_shows_fstab_as_it_would_be(dry_run):
-    (result,) = dry_run.of("virtiofs_partition", "hv1")
-    assert any("LABEL=shared_vm1" in change["after"] for change in result.returned["diff"])
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_it_shows_the_domain_that_would_change(dry_run, name):
     (result,) = dry_run.of("virtiofs_domain", "hv1")
@@ -110,3 +105,8 @@ def test_it_shows_the_mount_that_would_be_made_in_the_guest(dry_run, name, tag):
     (result,) = dry_run.of("virtiofs_guest_mount", name)
     assert result.changed
     assert any(tag in action for action in result.actions), result.actions
+
+
+def test_it_shows_the_guests_fstab_as_it_would_be(dry_run):
+    (result,) = dry_run.of("virtiofs_guest_mount", "vm3")
+    assert any("media /srv/media virtiofs" in change["after"] for change in result.returned["diff"])

@@ -17,7 +17,7 @@ SHARES = [
 LIMIT = "hv1,vm2"
 # User processes in uninterruptible sleep.
 STUCK = """\
-grep -lsE '^State:\\s+D' /proc/[0-9]*/status | while read -r status; do grep -q '^VmSize' "$status" && echo; done | wc -l
+grep -lsE '^State:\\s+D' /proc/[0-9]*/status | xargs --no-run-if-empty grep -ls '^VmSize' | wc -l
 """
 KILL = """\
 for pid in $(grep -lsa /srv/proof/victim /proc/[0-9]*/cmdline | cut -d/ -f3); do

@@ -31,10 +31,10 @@ def on_host(hv1):
 
 @pytest.fixture(scope="session")
 def in_guest(vm1):
-    sums = {
-        share: f"cat /root/proof-{share}; cd /srv/{share} && sha256sum data" for share in ("partition", "image", "plain")
-    }
-    return vm1.read({"live": mounts.LIVE, **sums})
+    facts = {"live": mounts.LIVE}
+    for share in ("partition", "image", "plain"):
+        facts[share] = f"cat /root/proof-{share}; cd /srv/{share} && sha256sum data"
+    return vm1.read(facts)
 
 
 def test_no_unit_of_the_hypervisor_has_failed(on_host):

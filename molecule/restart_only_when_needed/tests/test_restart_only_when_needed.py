@@ -33,7 +33,7 @@ def converge(hv1):
     """The playbook, and then what the hypervisor looks like."""
 
     def with_shares(shares, apply, limit="hv1,vm1"):
-        extra = {"virtiofs_host_shares": shares, "virtiofs_host_apply": apply}
+        extra = {"virtiofs_host_shares": shares, "virtiofs_host_apply": apply, "virtiofs_host_spare_ports": 2}
         run = play("virtio.fs.share", extra=extra, limit=limit)
         facts = {
             "running": "virsh dumpxml vm1",

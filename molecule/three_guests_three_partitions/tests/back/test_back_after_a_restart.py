@@ -42,7 +42,7 @@ def test_it_is_mounted_without_set_uid_and_devices_again(in_guest, name):
 
 
 def test_every_file_is_there_with_its_checksum(in_guests_now, before, name):
-    assert len(before["contents"][name]) > 600
+    assert len(before["contents"][name]) > 400
     assert in_guests_now[name] == before["contents"][name]
 
 

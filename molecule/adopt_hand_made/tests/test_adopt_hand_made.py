@@ -1,0 +1,71 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A share that somebody typed by hand: the list that describes it changes nothing, and one more share can be added."""
+
+from __future__ import annotations
+
+import pytest
+from proof import domains, mounts
+from proof.playbook import play
+
+HAND_MADE = {
+    "name": "vm3",
+    "storage": {"disk": "/dev/disk/by-id/lab-hv1-disk0", "size": "2GiB", "label": "shared_vm3"},
+    "domains": ["vm3"],
+    "mount": "/mnt",
+}
+ONE_MORE = {"name": "more", "path": "/srv/proof/more", "domains": ["vm3"], "mount": "/srv/more"}
+FACTS = {
+    "fstab": "cat /etc/fstab",
+    "table": "sfdisk --dump /dev/disk/by-id/lab-hv1-disk0",
+    "definition": "virsh dumpxml vm3 --inactive --security-info",
+    "qemu": "cat /run/libvirt/qemu/vm3.pid",
+    "superblock": "blkid -p -o export /dev/disk/by-label/shared_vm3",
+}
+
+
+@pytest.fixture(scope="session")
+def adopted(hv1, machine):
+    guest = {"guest's fstab": "cat /etc/fstab"}
+    before = hv1.read(FACTS) | machine("vm3").read(guest)
+    run = play("virtio.fs.share", limit="hv1,vm3")
+    return before, run, hv1.read(FACTS) | machine("vm3").read(guest)
+
+
+@pytest.fixture(scope="session")
+def one_more(adopted):
+    return play("virtio.fs.share", extra={"virtiofs_host_shares": [HAND_MADE, ONE_MORE]}, limit="hv1,vm3")
+
+
+def test_the_playbook_succeeds(adopted):
+    assert [(one.host, one.task, one.message) for one in adopted[1].failures()] == []
+    assert adopted[1].returncode == 0
+
+
+def test_nothing_is_changed(adopted):
+    assert [(one.host, one.task, one.actions) for one in adopted[1].results if one.changed] == []
+
+
+@pytest.mark.parametrize("what", [*FACTS, "guest's fstab"])
+def test_what_was_typed_by_hand_is_still_there(adopted, what):
+    before, _, after = adopted
+    assert after[what] == before[what]
+
+
+def test_one_more_share_can_be_added(one_more):
+    assert [(one.host, one.task, one.message) for one in one_more.failures()] == []
+    assert one_more.returncode == 0
+
+
+def test_it_needed_no_restart(one_more, adopted, hv1):
+    assert hv1.read(FACTS)["qemu"] == adopted[0]["qemu"]
+
+
+def test_both_shares_are_there(one_more, hv1, machine):
+    assert domains.parse(hv1.check("virsh dumpxml vm3")).tags == {"vm3", "more"}
+    live = mounts.parse(machine("vm3").check(mounts.LIVE))
+    assert {mount.source for mount in live if mount.fstype == "virtiofs"} == {"vm3", "more"}
+
+
+def test_the_partition_keeps_its_hand_made_line_in_fstab(one_more, hv1, adopted):
+    assert hv1.read(FACTS)["fstab"] == adopted[0]["fstab"]
