@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils import _domain_plan, _sources, _virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils import (
+    _capabilities,
+    _domain_plan,
+    _readonly_bind,
+    _sources,
+    _virtiofsd,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
 from ansible_collections.virtio.fs.plugins.module_utils._hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, Plan, VirtiofsError, reconcile
@@ -87,11 +93,13 @@ def _read(hypervisor: Hypervisor, items: Sequence[Item], options: Options, *, pu
         virtiofsd=_virtiofsd.find() if present else None,
         binaries={share.binary: _virtiofsd.ask(share.binary) for share in present if share.binary},
         directories=_sources.look(share.source for share in present if share.source),
+        binds=_readonly_bind.read(options.fstab),
+        has_device=_capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
     )
     states = {name: hypervisor.state(name, public=public) for name in names(items, options.domains)}
     answers = {}
     if options.apply != "config" and not options.force_detach:
-        for wanted in by_domain(states, items, options):
+        for wanted in by_domain(states, items, options, host):
             asked = [tag for tag in wanted.tags_to_detach() if not wanted.unmounted_by_caller(tag)]
             answers[wanted.state.uuid] = hypervisor.mounted(wanted.state.uuid, asked)
     return Read({name: _answered(state, answers) for name, state in states.items()}, host)

@@ -14,7 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _share
+from ansible_collections.virtio.fs.plugins.module_utils import (
+    _memory_plan,
+    _owner,
+    _pci_ports,
+    _readonly_bind,
+    _share,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
     Define,
@@ -24,22 +30,32 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, Element, canonical, serialised
 from ansible_collections.virtio.fs.plugins.module_utils._live_plan import LivePlan, Waiting, plan_live
+from ansible_collections.virtio.fs.plugins.module_utils._pending_edits import pending_edits
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._restart_plan import as_running
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import (
     Item,
     check_host,
+    check_images,
     check_sources,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._share_warnings import (
+    first_share,
+    one_source_for_several,
+    submounts,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted, by_domain
 
 
 @dataclass(frozen=True)
 class _DomainPlan:
-    """What one domain needs: ``first`` and, when it has to be stopped for it, ``restart``."""
+    """What one domain needs: ``steps``, when it has to be stopped ``restart``, and then ``last``."""
 
     steps: tuple[Any, ...] = ()
     restart: Restart | None = None
+    last: tuple[Any, ...] = ()
+    warnings: tuple[str, ...] = ()
+    added: tuple[Item, ...] = ()
     change: Change | None = None
     waiting: tuple[Waiting, ...] = ()
     result: Mapping[str, Any] | None = None
@@ -54,10 +70,20 @@ def plan(states: Mapping[str, DomainState], items: Sequence[Item], options: Opti
     not_yet = list(check_sources(items, host.directories))
     if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
         not_yet.append("no virtiofsd is installed on the hypervisor")
-    plans = [_plan_domain(wanted, options, host) for wanted in by_domain(states, items, options)]
+    for state in {state.uuid: state for state in states.values()}.values():
+        check_images(items, state.name, state.config.root)
+    plans = [_plan_domain(wanted, options, host) for wanted in by_domain(states, items, options, host)]
     restarts = [each.restart for each in plans if each.restart is not None]
     return Plan(
-        steps=(*(step for each in plans for step in each.steps), *_batches(restarts, options.restart_parallel)),
+        steps=(
+            *(step for each in plans for step in each.steps),
+            *_batches(restarts, options.restart_parallel),
+            *(step for each in plans for step in each.last),
+        ),
+        warnings=(
+            *(warning for each in plans for warning in each.warnings),
+            *one_source_for_several(items, [item for each in plans for item in each.added]),
+        ),
         changes=tuple(each.change for each in plans if each.change is not None),
         not_yet=tuple(not_yet),
         result={
@@ -99,17 +125,27 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
     state = wanted.state
     if not state.persistent:
         raise VirtiofsError(f"domain {state.name} is transient: it has no definition to keep a share in")
+    manager = _owner.manager_of(state.config.root)
+    if manager and not options.allow_foreign:
+        raise VirtiofsError(
+            f"domain {state.name} belongs to {manager}, which overwrites what others change: set allow_foreign"
+        )
     try:
         root = state.config.copy()
         before = _share.shares_in(root)
         done = _with_spare_ports(root, edited(root, wanted, options, host), wanted, options)
     except VirtiofsError as error:
         raise VirtiofsError(f"domain {state.name}: {error}") from error
+    added = tuple(item for item in wanted.present if item.share.tag not in before)
     live = plan_live(wanted, root, before, options, host)
     restarts = bool(live.waiting) and options.apply == "restart"
     if restarts:
         live = LivePlan(waiting=live.waiting)
-    steps: list[Any] = [*_saved_image_steps(state, done, options), *live.before]
+    steps: list[Any] = [
+        *_saved_image_steps(state, done, options),
+        *_readonly_bind.steps_before(wanted.present, host, options.fstab),
+        *live.before,
+    ]
     hot = [step.tag for step in live.attach if step.config]
     remaining = _without(root, hot)
     words = [each for each in done if each not in _added(hot)]
@@ -119,10 +155,29 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
     return _DomainPlan(
         steps=tuple(steps),
         restart=_restart(state, root, options) if restarts else None,
+        last=_readonly_bind.steps_after(state.uuid, _sources_in_use(state, root, live, restarts), host, options.fstab),
+        warnings=_warnings(state, added, before, host),
+        added=added,
         change=_change(wanted, options, host) if done else None,
         waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
         result=_result(wanted, live, restarts),
     )
+
+
+def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts: bool) -> list[str | None]:
+    """Sources of the definition, and of what still runs after the steps."""
+    used = [share.source for share in _share.shares_in(root).values()]
+    if state.live is not None and not restarts:
+        replaced = {step.tag for step in live.before}
+        used += [share.source for tag, share in _share.shares_in(state.live.root).items() if tag not in replaced]
+    return used
+
+
+def _warnings(
+    state: DomainState, added: Sequence[Item], before: Mapping[str, Any], host: Host
+) -> tuple[str, ...]:
+    sentences = [first_share(state.name, host)] if added and not before else []
+    return tuple(each for each in [*sentences, *(submounts(item, host) for item in added)] if each)
 
 
 def _define(state: DomainState, root: Element, words: Sequence[str]) -> Define:
@@ -180,6 +235,13 @@ def _saved_image_steps(state: DomainState, done: Sequence[str], options: Options
 def _restart(state: DomainState, root: Element, options: Options) -> Restart:
     if state.paused and not options.force_off:
         raise VirtiofsError(f"domain {state.name} is paused and cannot be shut down; resume it, or set force_off")
+    if state.live is not None and not options.allow_pending:
+        pending = pending_edits(state.live, state.config)
+        if pending:
+            raise VirtiofsError(
+                f"domain {state.name}: a restart would also activate other edits of its definition that wait "
+                f"({', '.join(pending[:5])}): set allow_pending"
+            )
     new = canonical(root)
     older = [state.config]
     if state.live is not None:

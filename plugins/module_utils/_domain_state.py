@@ -52,6 +52,16 @@ class Directory:
 
 
 @dataclass(frozen=True)
+class Bind:
+    """A read-only bind mount of ours. ``mounted``: now, read-only, of ``source``; ``kept``: in fstab as we write it."""
+
+    path: str
+    source: str
+    mounted: bool = True
+    kept: bool = True
+
+
+@dataclass(frozen=True)
 class Host:
     """What this hypervisor is and can do. ``driver`` is libvirt's name: QEMU or TEST."""
 
@@ -62,3 +72,6 @@ class Host:
     virtiofsd: Virtiofsd | None = None
     binaries: Mapping[str, Virtiofsd | None] = field(default_factory=dict)
     directories: Mapping[str, Directory] = field(default_factory=dict)
+    binds: Mapping[str, Bind] = field(default_factory=dict)
+    # None: this libvirt does not tell.
+    has_device: bool | None = None

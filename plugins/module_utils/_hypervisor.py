@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import threading
@@ -374,7 +375,9 @@ def _holds(pid_file: str) -> bool:
         with open(pid_file, encoding="ascii") as file:
             pid = int(file.read().strip())
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+            if file.read().rpartition(")")[2].split()[0] in ("Z", "X"):
+                return False
+        return _is_locked(pid_file)
     except FileNotFoundError:
         # Without a pid file nobody can tell, and nothing is said to be dead.
         return not os.path.exists(pid_file)
@@ -388,6 +391,16 @@ def _pid(pid_file: str | None) -> int | None:
             return int(file.read().strip())
     except (OSError, ValueError):
         return None
+
+
+def _is_locked(pid_file: str) -> bool:
+    """libvirt's children lock their pid file for as long as they live; so a number that was reused shows."""
+    with open(pid_file, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _managed_save(domain: Any) -> bool:

@@ -10,11 +10,12 @@ domain starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _paths
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, Share
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -34,6 +35,32 @@ _OPTION_SINCE: Mapping[str, Version] = {
     "open_files": (10, 6, 0),
 }
 
+# Below these everything belongs to the system. (/var, /var/lib, /tmp and the like are refused themselves, but hold
+# people's data too.)
+_CLOSED_TREES = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/efi",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/libvirt",
+    "/var/lib/virtiofs",
+    "/var/log",
+)
+
+# Where the role puts shares: it shows every one of them.
+_SHARES_ROOTS = ("/shared",)
+
 _RUST_ONLY = ("idmap", "open_files")
 
 
@@ -47,6 +74,8 @@ class Item:
     require_mountpoint: bool = False
     guest_unmounted: bool = False
     allow_unsafe_source: bool = False
+    # Where the share is given by a read-only bind mount: what is mounted there.
+    bound_source: str | None = None
 
     @property
     def label(self) -> str:
@@ -72,13 +101,19 @@ def check_host(items: Iterable[Item], host: Host) -> None:
     for item in items:
         if item.absent or host.driver != "QEMU":
             continue
+        if host.has_device is False:
+            raise VirtiofsError(
+                f"{item.label}: QEMU {dotted(host.qemu)} on this hypervisor has no virtiofs device; QEMU 5.0 has"
+            )
         daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
+        if item.share.binary and daemon is None:
+            raise VirtiofsError(f"{item.label}: binary: {item.share.binary} is not a virtiofsd that can be run")
         problem = _host_problem(item.share, host.libvirt, daemon)
         if problem:
             raise VirtiofsError(f"{item.label}: {problem}")
 
 
-def check_sources(items: Iterable[Item], directories: Mapping[str, Directory]) -> tuple[str, ...]:
+def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -> tuple[str, ...]:
     """Whether each source may be shared. Returns sentences about sources that are not there yet.
 
     :raises VirtiofsError: naming the item and what is wrong with its source.
@@ -88,6 +123,10 @@ def check_sources(items: Iterable[Item], directories: Mapping[str, Directory]) -
         if item.absent or item.share.source is None:
             continue
         found = directories[item.share.source]
+        if not item.allow_unsafe_source:
+            problem = _unsafe(item.share.source, found, items)
+            if problem:
+                raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")
         if not found.exists:
             not_yet.append(f"{item.label}: source: the directory {item.share.source} does not exist")
         elif not found.directory:
@@ -98,6 +137,40 @@ def check_sources(items: Iterable[Item], directories: Mapping[str, Directory]) -
                 "the guest would fill the host's own filesystem"
             )
     return tuple(not_yet)
+
+
+def check_images(items: Iterable[Item], name: str, root: Element) -> None:
+    """Whether a source holds a disk image of a domain: a guest could then write another guest's disk.
+
+    :raises VirtiofsError: it does.
+    """
+    images = [source.get("file") for source in root.iterfind("devices/disk/source") if source.get("file")]
+    for item in items:
+        if item.absent or item.allow_unsafe_source or item.share.source is None:
+            continue
+        directory = _paths.normalized(item.share.source)
+        held = next((image for image in images if _paths.within(_paths.normalized(image), directory)), None)
+        if held:
+            raise VirtiofsError(
+                f"{item.label}: source: {item.share.source} holds the disk image {held} of domain {name}; "
+                "allow_unsafe_source would share it"
+            )
+
+
+def _unsafe(source: str, found: Directory, items: Iterable[Item]) -> str | None:
+    plain = _paths.normalized(source)
+    if found.symlink:
+        return f"{found.symlink} in {source} is a symlink, whose target can change"
+    if plain in _paths.system_directories or plain in _paths.public_directories or plain in _SHARES_ROOTS:
+        return f"{source} is a system directory"
+    for tree in _CLOSED_TREES:
+        if _paths.within(plain, tree) or _paths.within(tree, plain):
+            return f"{source} is above or below the system directory {tree}"
+    for item in items:
+        other = item.share.source
+        if other and not item.absent and _paths.normalized(other) != plain and _paths.within(other, plain):
+            return f"{source} holds {other}, the source of another share"
+    return None
 
 
 def _tag_problem(tag: str) -> str | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils import _share
-from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState
+from ansible_collections.virtio.fs.plugins.module_utils import _readonly_bind, _share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item
 
@@ -81,8 +81,12 @@ class _Group:
     items: list[Item] = field(default_factory=list)
 
 
-def by_domain(states: Mapping[str, DomainState], items: Sequence[Item], options: Options) -> tuple[Wanted, ...]:
+def by_domain(
+    states: Mapping[str, DomainState], items: Sequence[Item], options: Options, host: Host
+) -> tuple[Wanted, ...]:
     """The items, grouped by the domain that their names and UUIDs mean, in the order of the list.
+
+    A read-only share has become what this host can do for it.
 
     :raises VirtiofsError: two items are about the same tag of the same domain.
     """
@@ -95,7 +99,14 @@ def by_domain(states: Mapping[str, DomainState], items: Sequence[Item], options:
         group.items.append(item)
     for name in options.domains:
         groups.setdefault(states[name].uuid, _Group(states[name]))
-    return tuple(Wanted(group.state, tuple(group.items), options.exclusive) for group in groups.values())
+    return tuple(
+        Wanted(group.state, _realised(group.state, group.items, host), options.exclusive) for group in groups.values()
+    )
+
+
+def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
+    existing = _share.shares_in(state.config.root)
+    return tuple(_readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items)
 
 
 def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Libvirt:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    def ask(self, method: str, *, timeout: float = 120, **arguments: Any) -> Any:
+    def ask(self, method: str, /, *, timeout: float = 120, **arguments: Any) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}) + "\n")

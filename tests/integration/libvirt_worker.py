@@ -24,6 +24,9 @@ import libvirt
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.virtio.fs.plugins.module_utils import _hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+
 _answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 
 
@@ -53,6 +56,15 @@ class Worker:
         warnings._global_warnings.clear()
         return said
 
+    def set(self, room: str, name: str, value: Any) -> None:
+        """Another value for a constant of a room: a time limit, a directory."""
+        setattr(importlib.import_module(f"ansible_collections.virtio.fs.plugins.module_utils.{room}"), name, value)
+
+    def define_over(self, domain: str, xml: str, expected: str) -> None:
+        """What the module does with a definition that it read as ``expected``."""
+        hypervisor = _hypervisor.Hypervisor(self._uri)
+        hypervisor.define(self._connection.lookupByName(domain).UUIDString(), xml, Document(expected))
+
     def define(self, xml: str) -> str:
         return self._connection.defineXML(xml).UUIDString()
 
@@ -80,12 +92,12 @@ class Worker:
             with contextlib.suppress(libvirt.libvirtError):
                 domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
 
-    def call(self, method: str, arguments: list[Any]) -> Any:
+    def call(self, name: str, arguments: list[Any]) -> Any:
         """Any method of the connection that takes and returns plain values."""
-        return getattr(self._connection, method)(*arguments)
+        return getattr(self._connection, name)(*arguments)
 
-    def call_domain(self, domain: str, method: str, arguments: list[Any]) -> Any:
-        value = getattr(self._connection.lookupByName(domain), method)(*arguments)
+    def call_domain(self, domain: str, name: str, arguments: list[Any]) -> Any:
+        value = getattr(self._connection.lookupByName(domain), name)(*arguments)
         return value if isinstance(value, (str, int, list, type(None))) else None
 
     @staticmethod

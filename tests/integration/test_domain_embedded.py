@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from libvirt_lab import Libvirt, embedded
+from domain_machine import SHARED_MEMORY, machine, share, tags
+from libvirt_lab import Libvirt
 
-from ansible_collections.virtio.fs.plugins.module_utils import _share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
-
-_SHARED_MEMORY = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Libvirt]:
-    libvirt = embedded(tmp_path_factory.mktemp("embed"))
-    yield libvirt
-    libvirt.close()
-
-
-@pytest.fixture
-def libvirt(driver: Libvirt) -> Iterator[Libvirt]:
-    yield driver
-    driver.ask("clear")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> str:
-    (tmp_path / "source").mkdir()
-    return str(tmp_path / "source")
-
-
-def machine(name: str = "vm1", *, memory: str = "", devices: str = "", ports: int = 0, top: str = "") -> str:
-    spare = "<controller type='pci' model='pcie-root'/>" * bool(ports)
-    spare += "<controller type='pci' model='pcie-root-port'/>" * ports
-    return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>{memory}<vcpu>2</vcpu>
-<os><type arch='x86_64' machine='q35'>hvm</type></os>{top}<devices>{spare}{devices}
-<graphics type='vnc' passwd='s3cret'/></devices></domain>"""
-
-
-def share(source: str, tag: str = "data", domain: str = "vm1", **options: Any) -> dict[str, Any]:
-    return {"domain": domain, "tag": tag, "source": source, **options}
-
-
-def tags(xml: str) -> list[str]:
-    return list(_share.shares_in(Document(xml).root))
 
 
 def test_a_domain_that_is_off_gets_shares_and_shared_memory(libvirt: Libvirt, source: str) -> None:
@@ -96,7 +58,7 @@ def test_the_diff_has_no_secret(libvirt: Libvirt, source: str) -> None:
 
 
 def test_a_running_domain_with_shared_memory_gets_the_share_at_once(libvirt: Libvirt, source: str) -> None:
-    libvirt.ask("define", xml=machine(memory=_SHARED_MEMORY))
+    libvirt.ask("define", xml=machine(memory=SHARED_MEMORY))
     libvirt.ask("start", domain="vm1")
     number = libvirt.ask("number", domain="vm1")
     result = libvirt.domain_module(shares=[share(source)])
@@ -119,7 +81,7 @@ def test_without_shared_memory_the_share_waits_and_says_so_on_every_run(libvirt:
 
 
 def test_what_finds_no_free_port_waits_share_by_share(libvirt: Libvirt, source: str) -> None:
-    libvirt.ask("define", xml=machine(memory=_SHARED_MEMORY))
+    libvirt.ask("define", xml=machine(memory=SHARED_MEMORY))
     libvirt.ask("start", domain="vm1")
     wanted = [share(source, tag) for tag in ("a", "b", "c", "d")]
     result = libvirt.domain_module(shares=wanted)
@@ -132,7 +94,7 @@ def test_what_finds_no_free_port_waits_share_by_share(libvirt: Libvirt, source: 
 
 
 def test_config_only_leaves_the_running_machine_alone(libvirt: Libvirt, source: str) -> None:
-    libvirt.ask("define", xml=machine(memory=_SHARED_MEMORY))
+    libvirt.ask("define", xml=machine(memory=SHARED_MEMORY))
     libvirt.ask("start", domain="vm1")
     result = libvirt.domain_module(shares=[share(source)], apply="config")
     assert (tags(libvirt.config("vm1")), tags(libvirt.live("vm1"))) == (["data"], [])

@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from libvirt_lab import Libvirt, embedded
+
+
+@pytest.fixture(scope="session")
+def embedded_driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Libvirt]:
+    libvirt = embedded(tmp_path_factory.mktemp("embed"))
+    yield libvirt
+    libvirt.close()
+
+
+@pytest.fixture
+def libvirt(embedded_driver: Libvirt) -> Iterator[Libvirt]:
+    """The real QEMU driver, without a domain before and after."""
+    yield embedded_driver
+    embedded_driver.ask("clear")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    (tmp_path / "source").mkdir()
+    return str(tmp_path / "source")
