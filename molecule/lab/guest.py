@@ -21,7 +21,7 @@ DOMAIN = """\
   <vcpu>{vcpus}</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>{images}/vmlinuz</kernel>
+    <kernel>{images}/kernel</kernel>
     <initrd>{disks}/{name}.initrd</initrd>
     <cmdline>{cmdline}</cmdline>
   </os>
@@ -44,6 +44,7 @@ DOMAIN = """\
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/>
     </channel>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     <memballoon model='none'/>
   </devices>
   <qemu:commandline>
@@ -54,7 +55,10 @@ DOMAIN = """\
   </qemu:commandline>
 </domain>
 """
-CMDLINE = "console=ttyS0 quiet mitigations=off audit=0 nokaslr cryptomgr.notests systemd.show_status=false panic=5"
+CMDLINE = (
+    "console=ttyS0 quiet net.ifnames=0 panic=5 mitigations=off audit=0 lsm=capability nokaslr cryptomgr.notests "
+    "tsc=reliable rcupdate.rcu_expedited=1 systemd.show_status=false"
+)
 
 
 def make_files(guest: Guest, suite: str) -> None:
