@@ -58,15 +58,19 @@ def types(part: Part) -> Tally:
     }
     # In tests, what is left untyped is checked all the same.
     tests = {COPY / "tests" / kind: ["."] for kind in ("unit", "integration")}
-    tests |= {COPY / "molecule": ["proof", "conftest.py"]}
-    tests |= {folder: ["."] for folder in sorted(COPY.glob("molecule/*/tests"))}
+    scenarios = {COPY / "molecule": ["proof", "conftest.py"]}
+    scenarios |= {folder: ["."] for folder in sorted(COPY.glob("molecule/*/tests"))}
     wrong = []
-    for folder, targets in {**strict, **tests}.items():
+    for folder, targets in {**strict, **tests, **scenarios}.items():
         relaxed = ["--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls"]
-        found = [COLLECTIONS, COPY / "molecule", COPY / "molecule/lab"] if folder in tests else [COLLECTIONS]
+        found = [COLLECTIONS]
+        if folder in tests:
+            found += [COPY / "script"]
+        if folder in scenarios:
+            found += [COPY / "molecule", COPY / "molecule/lab"]
         returncode = part.run(
             ["mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(machine.CACHE / "mypy")]
-            + (relaxed if folder in tests else [])
+            + (relaxed if folder in {**tests, **scenarios} else [])
             + targets,
             cwd=folder,
             extra={"MYPYPATH": ":".join(str(path) for path in found)},
@@ -217,10 +221,7 @@ def footprint(file: Path) -> Callable[[Part], Tally]:
     """Write down what a lab could change on this machine: its fstab, settings, loop devices, mounts, processes."""
 
     def work(part: Part) -> Tally:
-        if '"footprint"' not in LAB.read_text():  # TODO: remove
-            file.write_text("none")
-        else:
-            part.run(["python", LAB, "footprint"], cwd=machine.CHECKOUT, into=file)
+        part.run(["python", LAB, "footprint"], cwd=machine.CHECKOUT, into=file)
         if not file.read_text().strip():
             raise PartFailed("lab.py footprint printed nothing")
         return NOTHING_COUNTED

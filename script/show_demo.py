@@ -174,7 +174,7 @@ def up(begun: float) -> int:
     demo = Demo(run)
     print("What is missing on this machine is installed first: Debian packages, and the tools in an environment.")
     prepare(run)
-    print("\nA hypervisor starts, a whole Debian in a container with its own libvirt, and in it three virtual machines.")
+    print("\nA hypervisor starts, a whole Debian in a container with its own libvirt, and three virtual machines.")
     run.part("lab", LAB_SECONDS, demo.lab_up, live=True)
     print(
         "\nThe playbook virtio.fs.share makes a partition for each guest on the hypervisor's blank disk, shares them,\n"
