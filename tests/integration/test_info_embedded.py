@@ -72,7 +72,8 @@ def wrong(result: dict[str, Any]) -> list[str]:
 
 
 def in_namespace(libvirt: Libvirt, *command: str) -> None:
-    subprocess.run(["nsenter", "--mount", "--target", str(libvirt._process.pid), "--", *command], check=True, timeout=30)
+    pid = str(libvirt._process.pid)
+    subprocess.run(["nsenter", "--mount", "--target", pid, "--", *command], check=True, timeout=30)
 
 
 def test_a_running_share_with_its_daemon(libvirt: Libvirt, source: str) -> None:

@@ -22,7 +22,7 @@ def found(state: Facts) -> list[tuple[str, str]]:
 
 def sentence(state: Facts) -> str:
     (problem,) = problems(state)
-    return problem["message"]
+    return str(problem["message"])
 
 
 def well() -> Facts:
