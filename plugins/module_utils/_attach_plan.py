@@ -29,6 +29,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wa
 # What mkfs leaves unused at the end: the last group of blocks is dropped when it is too small.
 _UNUSED = 16 * MIB
 
+# Linux, btrfs_ioctl_resize(): a smaller new size is an invalid argument.
+_LEAST_BTRFS = 256 * MIB
+
 
 def keep_root(wanted: Wanted, state: State, draft: Draft) -> None:
     """:raises VirtiofsError: the root holds what is not ours, and its owner or mode would be changed."""
@@ -71,7 +74,7 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
     if not {"nofail", "noauto"} & set(entry.options):
         draft.warnings.append(f"{item.label}: without nofail in mount_options this machine needs the disk to boot")
     _owned(item, place if here is not None else None, draft)
-    _filled(item, filesystem, place, here, draft)
+    _filled(item, filesystem, place, here, state, draft)
     return entry
 
 
@@ -161,7 +164,9 @@ def _owned(item: Item, place: Place | None, draft: Draft) -> None:
         draft.finishing.append(_directory.Allow(item.path, item.mode))
 
 
-def _filled(item: Item, filesystem: Filesystem, place: Place, here: Mount | None, draft: Draft) -> None:
+def _filled(
+    item: Item, filesystem: Filesystem, place: Place, here: Mount | None, state: State, draft: Draft
+) -> None:
     """The filesystem is as large as its device, and reserves what was asked for."""
     if filesystem.new and not filesystem.grown:
         return
@@ -169,6 +174,12 @@ def _filled(item: Item, filesystem: Filesystem, place: Place, here: Mount | None
     if size is None and filesystem.superblock is not None:
         size = filesystem.superblock.size
     if filesystem.grown or (size is not None and filesystem.size - size > _UNUSED):
+        if item.grow and filesystem.fstype == "ext4" and not state.may_resize_ext4:
+            raise VirtiofsError(
+                f"{item.label}, grow: this kernel does not let us enlarge a mounted ext4 (CAP_SYS_RESOURCE is missing)"
+            )
+        if item.grow and filesystem.fstype == "btrfs" and filesystem.size < _LEAST_BTRFS:
+            raise VirtiofsError(f"{item.label}, grow: btrfs can only be enlarged to {in_words(_LEAST_BTRFS)} or more")
         if item.grow:
             draft.finishing.append(GrowFilesystem(filesystem.source, filesystem.fstype, item.path))
         else:

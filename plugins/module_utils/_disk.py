@@ -162,7 +162,8 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         # Nobody can open a whole disk exclusively while one of its partitions is mounted.
         device = replace(device, uses=())
     first, last = _signatures.ends(node)
-    if device.content.types != ("gpt",):
+    # wipefs finds also a GPT that nobody can use any more, blkid only a whole one.
+    if device.content.types != ("gpt",) or device.content.table != "gpt":
         half_written = _signatures.is_half_written_gpt(first, last, device.sector, labels)
         return Disk(
             name,

@@ -39,6 +39,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wa
 _READING = {"blkid": "util-linux", "wipefs": "util-linux", "sfdisk": "fdisk", "partx": "util-linux", "losetup": "mount"}
 
 
+_CAP_SYS_RESOURCE = 24
+
+
 @dataclass(frozen=True)
 class Place:
     """A mount point as it looks now: what is mounted on it, or the bare directory."""
@@ -87,6 +90,7 @@ class State:
     missing: tuple[str, ...] = ()  # sentences about commands that are not installed
     dumps: Mapping[str, str] = field(default_factory=dict)
     systemd: bool = False
+    may_resize_ext4: bool = True
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -148,6 +152,7 @@ def read(target: Target, wanted: Wanted) -> State:
         missing=tuple(_missing(items)),
         dumps=dict(target.dumps),
         systemd=os.path.isdir("/run/systemd/system"),
+        may_resize_ext4=_may_resize_ext4(),
     )
 
 
@@ -250,6 +255,13 @@ def _record(target: Target, label: str) -> Mapping[str, str]:
         if isinstance(record, dict):
             return record
     return {}
+
+
+def _may_resize_ext4() -> bool:
+    """The kernel asks for CAP_SYS_RESOURCE to resize a mounted ext4, and containers often lack it."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        found = [int(line.split()[1], 16) for line in file if line.startswith("CapEff:")]
+    return not found or bool(found[0] >> _CAP_SYS_RESOURCE & 1)
 
 
 def _missing(items: tuple[Item, ...]) -> list[str]:

@@ -135,7 +135,8 @@ def test_a_root_that_somebody_opened_is_closed_again(lab: DiskLab) -> None:
 
 def test_given_options_replace_the_list_and_hardening_is_added_back(lab: DiskLab) -> None:
     disk = lab.disk()
-    item = {"label": lab.label(), "disk": disk, "size": "rest", "mount_options": ["ro", "nofail", "noexec"], "passno": 0}
+    options = ["ro", "nofail", "noexec"]
+    item = {"label": lab.label(), "disk": disk, "size": "rest", "mount_options": options, "passno": 0}
     lab.converged(item)
     assert {"ro", "noexec", "nosuid", "nodev"} <= lab.options(lab.root / item["label"])
     assert lab.fstab.read_text().splitlines()[-1].split()[3:] == ["ro,nofail,noexec,nosuid,nodev", "0", "0"]

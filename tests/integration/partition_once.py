@@ -1,0 +1,31 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run of virtiofs_partition in a process of its own, to be killed: its argument is a JSON file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from disk_lab import DiskLab
+
+
+def main() -> int:
+    given = json.loads(Path(sys.argv[1]).read_text())
+    lab = DiskLab.__new__(DiskLab)
+    lab.directory = Path(given["directory"])
+    lab.root = lab.directory / "shared"
+    lab.fstab = lab.directory / "fstab"
+    lab.state = lab.directory / "state"
+    lab.units = lab.directory / "units"
+    lab.domains = lab.directory / "qemu"
+    outcome = lab.run(*given["items"])
+    if outcome.failed:
+        print(outcome.msg)
+    return int(outcome.failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Enlarging partition and filesystem while they are mounted and in use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disk_lab import DiskLab, disk_lab, output
+
+MIB = 2**20
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+def total(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_blocks * status.f_frsize
+
+
+def may_resize_ext4() -> bool:
+    """CAP_SYS_RESOURCE; some containers run without it."""
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.split("CapEff:")[1].split()[0], 16) >> 24 & 1)
+
+
+@pytest.mark.parametrize(
+    ("fstype", "small", "large"), [("ext4", 32, 96), ("xfs", 304, 400), ("btrfs", 160, 256)]
+)
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_partition_and_filesystem_grow_online(lab: DiskLab, fstype: str, small: int, large: int, sector: int) -> None:
+    disk = lab.disk(large + 16, sector)
+    item = {"label": lab.label("g"), "disk": disk, "size": f"{small}MiB", "fstype": fstype}
+    lab.run(item)
+    path = lab.root / item["label"]
+    before = total(path)
+    (path / "file").write_text("kept")
+    with (path / "file").open() as busy:
+        without = lab.run({**item, "size": f"{large}MiB"})
+        assert (without.failed, without.changed) == (False, False)
+        assert any("grow: true" in warning for warning in without.warnings)
+        if fstype == "ext4" and not may_resize_ext4():
+            assert "CAP_SYS_RESOURCE" in lab.refused({**item, "size": f"{large}MiB", "grow": True})
+            return
+        done = lab.converged({**item, "size": f"{large}MiB", "grow": True})
+        assert busy.read() == "kept"
+    assert done.partitions[item["label"]]["size"] == large * MIB
+    assert total(path) - before > (large - small) * MIB * 0.8
+
+
+def test_the_rest_grows_with_its_disk(lab: DiskLab) -> None:
+    disk = lab.disk(160)
+    item = {"label": lab.label(), "disk": disk, "size": "rest", "grow": True, "fstype": "btrfs"}
+    lab.run(item)
+    os.truncate(lab.image_of(disk), 300 * MIB)
+    output("losetup", "--set-capacity", disk)
+    done = lab.converged(item)
+    assert done.partitions[item["label"]]["size"] == 298 * MIB
+
+
+def test_the_next_partition_is_in_the_way(lab: DiskLab) -> None:
+    disk = lab.disk(400)
+    one, two = ({"label": lab.label(n), "disk": disk, "size": "130MiB", "fstype": "btrfs"} for n in ("one", "two"))
+    lab.run(one, two)
+    message = lab.refused({**one, "size": "200MiB", "grow": True}, two)
+    assert "200 MiB do not fit" in message
+    assert "130 MiB" in message
+    lab.converged(one, {**two, "size": "rest", "grow": True})
+
+
+@pytest.mark.parametrize("fstype", ["xfs", "btrfs"])
+def test_a_device_that_became_larger(lab: DiskLab, fstype: str) -> None:
+    device = lab.disk(320)
+    item = {"label": lab.label("d"), "device": device, "fstype": fstype}
+    lab.run(item)
+    os.truncate(lab.image_of(device), 448 * MIB)
+    output("losetup", "--set-capacity", device)
+    without = lab.run(item)
+    assert (without.failed, without.changed) == (False, False)
+    assert any("grow: true" in warning for warning in without.warnings)
+    lab.converged({**item, "grow": True})
+    assert total(lab.root / item["label"]) > 340 * MIB
+
+
+def test_a_btrfs_that_stays_too_small_to_be_enlarged(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(256), "size": "130MiB", "fstype": "btrfs"}
+    lab.run(item)
+    assert "256 MiB or more" in lab.refused({**item, "size": "200MiB", "grow": True})
+
+
+def test_an_image_grows(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "image": str(lab.directory / "x.img"), "size": "160MiB", "fstype": "btrfs"}
+    lab.run(item)
+    lab.converged({**item, "size": "256MiB", "grow": True})
+    assert total(lab.root / item["label"]) == 256 * MIB
+    assert (lab.directory / "x.img").stat().st_size == 256 * MIB

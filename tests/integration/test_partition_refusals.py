@@ -1,0 +1,345 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What virtiofs_partition refuses, it leaves as it is: every byte of the disk, fstab and the mounts are compared."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from disk_lab import DiskLab, disk_lab, output
+
+HALF = 32 * 2**20
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+def put(disk: str, offset: int, data: bytes) -> None:
+    with open(disk, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+        os.fsync(file.fileno())
+
+
+def raid_at_the_end(disk: str) -> None:
+    # Metadata 0.90 of md lies in the last 64 KiB: magic, version 0.90, and little else is looked at.
+    size = 64 * 2**20
+    offset = (size // 65536 - 1) * 65536
+    put(disk, offset, (0xA92B4EFC).to_bytes(4, "little") + (0).to_bytes(4, "little") + (90).to_bytes(4, "little"))
+
+
+def two_signatures(disk: str) -> None:
+    output("mkfs.ext4", "-q", "-F", disk)
+    raid_at_the_end(disk)
+
+
+def backup_gpt_only(disk: str) -> None:
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=10M\n", text=True, check=True, capture_output=True)
+    put(disk, 0, bytes(2**20))
+
+
+def lvm(disk: str) -> None:
+    label = bytearray(512)
+    label[0:8] = b"LABELONE"
+    label[8:16] = (1).to_bytes(8, "little")
+    label[20:24] = (32).to_bytes(4, "little")
+    label[24:32] = b"LVM2 001"
+    label[32:64] = b"a" * 32
+    label[16:20] = lvm_checksum(bytes(label[20:])).to_bytes(4, "little")
+    put(disk, 512, bytes(label))
+
+
+def lvm_checksum(data: bytes) -> int:
+    checksum = 0xF597A6CF
+    for byte in data:
+        checksum ^= byte
+        for _bit in range(8):
+            checksum = checksum >> 1 ^ (0xEDB88320 if checksum & 1 else 0)
+    return checksum
+
+
+CONTENTS: dict[str, tuple[Callable[[str], object], str]] = {
+    "an MBR": (
+        lambda disk: subprocess.run(
+            ["sfdisk", "-q", disk], input="label: dos\nsize=10M\n", text=True, check=True, capture_output=True
+        ),
+        "dos",
+    ),
+    "a bare ext4": (lambda disk: output("mkfs.ext4", "-q", "-F", "-L", "theirs", disk), "ext4 labelled theirs"),
+    "a bare btrfs": (lambda disk: output("mkfs.btrfs", "-q", "-f", "-m", "single", "-M", disk), "btrfs"),
+    "swap": (lambda disk: output("mkswap", disk), "swap"),
+    "LUKS": (lambda disk: put(disk, 0, b"LUKS\xba\xbe" + (1).to_bytes(2, "big") + b"aes" + bytes(500)), "crypto_LUKS"),
+    "LVM": (lvm, "LVM2_member"),
+    "RAID at the end": (raid_at_the_end, "linux_raid_member"),
+    "two signatures": (two_signatures, "several signatures"),
+    "a GPT at the end only": (backup_gpt_only, "gpt"),
+    "raw data at the beginning": (lambda disk: put(disk, 700_000, b"precious"), "data that no tool knows"),
+    "raw data at the end": (lambda disk: put(disk, 64 * 2**20 - 20, b"precious"), "data that no tool knows"),
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_disk_that_is_not_blank(lab: DiskLab, name: str) -> None:
+    fill, word = CONTENTS[name]
+    disk = lab.disk(128 if "btrfs" in name else 64)
+    fill(disk)
+    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
+    assert "is not blank" in message
+    assert word in message
+    assert disk in message
+    # A device that is used whole is looked at in the same way.
+    assert word in lab.refused({"label": lab.label(), "device": disk})
+
+
+@pytest.mark.parametrize("name", ["an MBR", "a bare ext4", "two signatures", "raw data at the beginning"])
+def test_overwrite_allows_it(lab: DiskLab, name: str) -> None:
+    disk = lab.disk()
+    CONTENTS[name][0](disk)
+    item = {"label": lab.label(), "disk": disk, "size": "rest", "overwrite": True}
+    lab.converged(item)
+    (lab.root / item["label"] / "file").write_text("kept")
+    # What is as it should be is not formatted again.
+    lab.converged(item)
+    assert (lab.root / item["label"] / "file").read_text() == "kept"
+
+
+def test_all_new_items_must_allow_it(lab: DiskLab) -> None:
+    disk = lab.disk()
+    output("mkswap", disk)
+    allowed = {"label": lab.label("a"), "disk": disk, "size": "16MiB", "overwrite": True}
+    other = lab.label("b")
+    assert other in lab.refused(allowed, {"label": other, "disk": disk, "size": "16MiB"})
+
+
+def test_the_partition_of_this_name_holds_something_else(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    subprocess.run(["sfdisk", "-q", disk], input=f'label: gpt\nsize=20M, name="{label}"\n', text=True, check=True)
+    output("partx", "--update", disk)
+    output("mkswap", f"{disk}p1")
+    item = {"label": label, "disk": disk, "size": "20MiB"}
+    message = lab.refused(item)
+    assert "swap" in message
+    assert "overwrite" in message
+    lab.converged({**item, "overwrite": True})
+
+
+def test_a_blank_partition_of_another_type(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    script = f'label: gpt\nsize=20M, type=U, name="{label}"\n'
+    subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True)
+    assert "type C12A7328" in lab.refused({"label": label, "disk": disk, "size": "20MiB"})
+
+
+def test_free_space_that_holds_a_deleted_partition(lab: DiskLab) -> None:
+    disk = lab.disk()
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=20M\n", text=True, check=True)
+    output("partx", "--update", disk)
+    output("mkfs.ext4", "-q", "-L", "lost", f"{disk}p1")
+    output("partx", "--delete", disk)
+    output("sfdisk", "-q", "--delete", disk, "1")
+    item = {"label": lab.label(), "disk": disk, "size": "20MiB"}
+    message = lab.refused(item)
+    assert "ext4 labelled lost" in message
+    lab.converged({**item, "overwrite": True})
+
+
+def test_no_room(lab: DiskLab) -> None:
+    disk = lab.disk()
+    message = lab.refused({"label": lab.label(), "disk": disk, "size": "100MiB"})
+    assert "100 MiB" in message
+    assert "62 MiB" in message
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=50M\n", text=True, check=True)
+    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
+    assert "16 MiB" in message
+    assert "12 MiB" in message
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_disk_in_use(lab: DiskLab, overwrite: bool) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": overwrite}
+    output("mkfs.ext4", "-q", "-F", disk)
+    other = lab.directory / "elsewhere"
+    other.mkdir()
+    output("mount", disk, str(other))
+    assert f"mounted on {other}" in lab.refused(item)
+
+
+def test_a_disk_that_only_another_namespace_has_mounted(lab: DiskLab) -> None:
+    disk = lab.disk()
+    # Else a mounted ext4 goes on writing its inode tables by itself.
+    output("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", disk)
+    (lab.directory / "hidden").mkdir()
+    command = f"mount {disk} {lab.directory}/hidden && echo ready && sleep 60"
+    with subprocess.Popen(["unshare", "--mount", "sh", "-c", command], stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "ready\n"
+            message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
+            assert "hidden" in message
+            assert f"process {holder.pid}" in message or "process" in message
+        finally:
+            holder.kill()
+
+
+def test_swap_loop_and_exclusive_use(lab: DiskLab) -> None:
+    held = lab.disk()
+    loop = output("losetup", "--find", "--show", held)
+    try:
+        item = {"label": lab.label(), "disk": held, "size": "16MiB", "overwrite": True}
+        assert f"held by {os.path.basename(loop)}" in lab.refused(item)
+    finally:
+        output("losetup", "--detach", loop)
+    descriptor = os.open(held, os.O_RDONLY | os.O_EXCL)
+    try:
+        assert "opened exclusively" in lab.refused(item)
+    finally:
+        os.close(descriptor)
+    swap = lab.disk()
+    output("mkswap", swap)
+    output("swapon", swap)
+    try:
+        assert "used as swap" in lab.refused({"label": lab.label(), "device": swap, "overwrite": True})
+    finally:
+        output("swapoff", swap)
+
+
+def test_a_partition_of_an_mbr_in_use(lab: DiskLab) -> None:
+    disk = lab.disk()
+    subprocess.run(["sfdisk", "-q", disk], input="label: dos\nsize=20M\n", text=True, check=True)
+    output("partx", "--update", disk)
+    output("mkfs.ext4", "-q", f"{disk}p1")
+    other = lab.directory / "elsewhere"
+    other.mkdir()
+    output("mount", f"{disk}p1", str(other))
+    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
+    assert f"mounted on {other}" in message
+
+
+def test_a_read_only_disk(lab: DiskLab) -> None:
+    disk = lab.disk()
+    output("blockdev", "--setro", disk)
+    try:
+        assert "read-only" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
+        assert "read-only" in lab.refused({"label": lab.label(), "device": disk})
+    finally:
+        # The kernel would keep it for the next file on this loop device.
+        output("blockdev", "--setrw", disk)
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/dev/no-such-disk", "there is no device /dev/no-such-disk"),
+        ("/dev/null", "a character device"),
+        ("/etc", "a directory"),
+        ("/etc/hostname", "a regular file"),
+        ("vdb", "is not an absolute path"),
+    ],
+)
+def test_what_is_no_disk(lab: DiskLab, path: str, word: str) -> None:
+    assert word in lab.refused({"label": lab.label(), "disk": path, "size": "16MiB"})
+    assert word in lab.refused({"label": lab.label(), "device": path})
+
+
+def test_a_partition_is_no_disk(lab: DiskLab) -> None:
+    disk = lab.disk()
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=20M\n", text=True, check=True)
+    output("partx", "--update", disk)
+    assert "is a partition" in lab.refused({"label": lab.label(), "disk": f"{disk}p1", "size": "16MiB"})
+
+
+def test_a_label_that_is_taken(lab: DiskLab) -> None:
+    disk, other = lab.disk(), lab.disk()
+    label = lab.label()
+    output("mkfs.ext4", "-q", "-F", "-L", label, other)
+    message = lab.refused({"label": label, "disk": disk, "size": "16MiB", "overwrite": True})
+    assert other in message
+    assert "already" in message
+
+
+def test_a_disk_whose_name_was_taken_over_by_another(lab: DiskLab) -> None:
+    """After a reboot sda and sdb can have changed places."""
+    first, second = lab.disk(), lab.disk()
+    item = {"label": lab.label(), "disk": first, "size": "16MiB"}
+    lab.converged(item)
+    message = lab.refused({**item, "disk": second})
+    assert f"{first}p1 has this" in message
+    assert "by-id" in message
+
+
+def test_something_else_is_mounted_on_the_path(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    (lab.root / label).mkdir(parents=True)
+    output("mount", "-t", "tmpfs", "tmpfs", str(lab.root / label))
+    assert "something else is mounted" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
+
+
+def test_fstab_has_another_line_for_the_path(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    with lab.fstab.open("a") as file:
+        file.write(f"/dev/sdz1 {lab.root}/{label}/ ext4 defaults 0 2\n")
+    assert "/dev/sdz1" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
+
+
+def test_a_root_that_holds_what_is_not_ours(lab: DiskLab) -> None:
+    disk = lab.disk()
+    lab.root.mkdir(mode=0o755)
+    (lab.root / "photos").mkdir()
+    (lab.root / "photos" / "cat").write_text("meow")
+    assert "photos" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
+
+
+def test_a_symbolic_link_in_the_path(lab: DiskLab) -> None:
+    disk = lab.disk()
+    (lab.directory / "real").mkdir()
+    (lab.directory / "link").symlink_to("real")
+    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "path": f"{lab.directory}/link/x"})
+    assert "symbolic link" in message
+
+
+def test_an_image_that_is_not_ours(lab: DiskLab) -> None:
+    image = lab.directory / "file.img"
+    image.write_bytes(b"precious")
+    item = {"label": lab.label(), "image": str(image), "size": "16MiB"}
+    assert "is not ours" in lab.refused(item)
+    assert image.read_bytes() == b"precious"
+    lab.converged({**item, "overwrite": True})
+
+
+def test_a_smaller_size_is_a_warning_and_with_grow_an_error(lab: DiskLab) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "32MiB"}
+    lab.converged(item)
+    smaller = lab.run({**item, "size": "16MiB"})
+    assert (smaller.failed, smaller.changed) == (False, False)
+    assert any("ever made smaller" in warning for warning in smaller.warnings)
+    assert "ever made smaller" in lab.refused({**item, "size": "16MiB", "grow": True})
+
+
+def test_a_locked_disk_is_waited_for(lab: DiskLab) -> None:
+    disk = lab.disk()
+    descriptor = os.open(disk, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    timer = threading.Timer(1.5, os.close, [descriptor])
+    timer.start()
+    began = time.monotonic()
+    outcome = lab.run({"label": lab.label(), "disk": disk, "size": "16MiB"})
+    timer.join()
+    assert not outcome.failed, outcome.msg
+    assert time.monotonic() - began >= 1.4

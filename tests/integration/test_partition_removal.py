@@ -1,0 +1,195 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a filesystem goes away: unmounted, absent, wiped, and never while somebody else holds it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
+
+STATES = ["unmounted", "absent", "wiped"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def holding(lab: DiskLab, command: str) -> Iterator[int]:
+    """A process in a mount namespace of its own."""
+    full = f"{command} && echo ready && exec sleep 120"
+    with subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", full], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def made(lab: DiskLab, name: str = "a") -> dict[str, str]:
+    item = {"label": lab.label(name), "disk": lab.disk(), "size": "rest"}
+    outcome = lab.run(item)
+    assert not outcome.failed, outcome.msg
+    (lab.root / item["label"] / "file").write_text("kept")
+    return item
+
+
+def test_unmounted_keeps_fstab(lab: DiskLab) -> None:
+    item = made(lab)
+    fstab = lab.fstab.read_bytes()
+    lab.converged({**item, "state": "unmounted"})
+    assert not lab.mountinfo()
+    assert lab.fstab.read_bytes() == fstab
+    with pytest.raises(PermissionError):
+        (lab.root / item["label"] / "guest").write_text("x")
+    lab.converged(item)
+    assert (lab.root / item["label"] / "file").read_text() == "kept"
+
+
+def test_absent_keeps_the_data(lab: DiskLab) -> None:
+    item = made(lab)
+    # Neither a disk nor a size is needed to take it out of use.
+    lab.converged({"label": item["label"], "state": "absent"})
+    assert not lab.mountinfo()
+    assert lab.fstab.read_text() == NEIGHBOURS
+    assert not (lab.root / item["label"]).exists()
+    lab.converged(item)
+    assert (lab.root / item["label"] / "file").read_text() == "kept"
+
+
+def test_wiped_deletes_the_partition_and_nothing_else(lab: DiskLab) -> None:
+    disk = lab.disk()
+    one, two = lab.label("one"), lab.label("two")
+    lab.run({"label": one, "disk": disk, "size": "20MiB"}, {"label": two, "disk": disk, "size": "20MiB"})
+    (lab.root / two / "file").write_text("kept")
+    done = lab.converged({"label": one, "disk": disk, "state": "wiped"})
+    table = json.loads(output("sfdisk", "--json", disk))["partitiontable"]
+    assert [part["name"] for part in table["partitions"]] == [two]
+    assert (lab.root / two / "file").read_text() == "kept"
+    assert one in Path(done.partitions[one]["table_dump"]).read_text()
+    # The place is blank again, so it can be used again.
+    lab.converged({"label": one, "disk": disk, "size": "20MiB"}, {"label": two, "disk": disk, "size": "20MiB"})
+
+
+def test_the_last_partition_of_a_disk_is_wiped(lab: DiskLab) -> None:
+    item = made(lab)
+    lab.converged({**item, "state": "wiped"})
+    lab.converged(item)
+
+
+def test_a_device_is_wiped(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "device": lab.disk()}
+    lab.run(item)
+    lab.converged({**item, "state": "wiped"})
+    assert output("wipefs", "--noheadings", item["device"]) == ""
+
+
+def test_an_image_goes_away(lab: DiskLab) -> None:
+    image = lab.directory / "x.img"
+    item = {"label": lab.label(), "image": str(image), "size": "32MiB"}
+    lab.run(item)
+    (lab.root / item["label"] / "file").write_text("kept")
+    lab.converged({**item, "state": "absent"})
+    assert not list(lab.units.iterdir())
+    assert output("losetup", "-j", str(image)) == ""
+    lab.converged(item)
+    assert (lab.root / item["label"] / "file").read_text() == "kept"
+    lab.converged({**item, "state": "wiped"})
+    assert not image.exists()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_process_with_a_mount_of_its_own_holds_it(lab: DiskLab, state: str) -> None:
+    """As virtiofsd does: a bind mount of the share in a namespace that the host's umount does not reach."""
+    item = made(lab)
+    path = lab.root / item["label"]
+    (lab.directory / "private").mkdir()
+    with holding(lab, f"mount --make-rprivate / && mount --bind {path} {lab.directory}/private") as pid:
+        message = lab.refused({**item, "state": state})
+        assert f"process {pid}" in message
+    lab.converged({**item, "state": state})
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_private_copy_of_the_mount_holds_it(lab: DiskLab, state: str) -> None:
+    item = made(lab)
+    with holding(lab, "mount --make-rprivate /") as pid:
+        assert f"process {pid}" in lab.refused({**item, "state": state})
+
+
+def test_a_copy_that_follows_ours_does_not_hold_it(lab: DiskLab) -> None:
+    """Every service of systemd with a namespace of its own has such a copy."""
+    output("mount", "--bind", str(lab.directory), str(lab.directory))
+    output("mount", "--make-shared", str(lab.directory))
+    item = made(lab)
+    with holding(lab, "mount --make-rslave /"):
+        lab.converged({**item, "state": "unmounted"})
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("below", ["", "/sub", "/.."])
+def test_a_running_domain_shares_it(lab: DiskLab, state: str, below: str) -> None:
+    item = made(lab)
+    source = f"{lab.root}/{item['label']}{below}"
+    (lab.domains / "vm1.xml").write_text(
+        "<domstatus state='running'><domain type='qemu'><name>vm1</name><devices><filesystem type='mount'>"
+        f"<driver type='virtiofs'/><source dir='{source}'/><target dir='t'/></filesystem></devices></domain>"
+        "</domstatus>"
+    )
+    message = lab.refused({**item, "state": state})
+    assert "running domain vm1" in message
+    (lab.domains / "vm1.xml").unlink()
+    lab.converged({**item, "state": state})
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_second_mount_holds_it(lab: DiskLab, state: str) -> None:
+    item = made(lab)
+    other = lab.directory / "other"
+    other.mkdir()
+    output("mount", "--bind", str(lab.root / item["label"]), str(other))
+    assert f"also mounted on {other}" in lab.refused({**item, "state": state})
+
+
+def test_another_filesystem_on_the_path_is_not_unmounted(lab: DiskLab) -> None:
+    label = lab.label()
+    (lab.root / label).mkdir(parents=True)
+    output("mount", "-t", "tmpfs", "tmpfs", str(lab.root / label))
+    assert "has another label" in lab.refused({"label": label, "state": "absent"})
+
+
+def test_a_partition_with_another_filesystem_is_not_wiped(lab: DiskLab) -> None:
+    item = made(lab)
+    output("umount", str(lab.root / item["label"]))
+    output("mkfs.ext4", "-q", "-F", "-L", "theirs", f"{item['disk']}p1")
+    assert "ext4 labelled theirs" in lab.refused({**item, "state": "wiped"})
+
+
+def test_what_is_not_there_needs_nothing(lab: DiskLab) -> None:
+    disk = lab.disk()
+    for state in STATES:
+        done = lab.run({"label": lab.label(), "disk": disk, "state": state})
+        assert (done.failed, done.changed) == (False, False)
+
+
+def test_a_busy_filesystem_says_so_and_stays(lab: DiskLab) -> None:
+    item = made(lab)
+    fstab = lab.fstab.read_bytes()
+    with (lab.root / item["label"] / "file").open():
+        outcome = lab.run({**item, "state": "absent"})
+    assert outcome.failed
+    assert "busy" in outcome.msg
+    assert lab.fstab.read_bytes() == fstab
+    assert lab.mountinfo()
