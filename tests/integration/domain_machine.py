@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _share
@@ -27,3 +28,11 @@ def share(source: str, tag: str = "data", domain: str = "vm1", **options: Any) -
 
 def tags(xml: str) -> list[str]:
     return list(_share.shares_in(Document(xml).root))
+
+
+def broken_daemon(directory: Path) -> str:
+    """A virtiofsd that tells its version and fails when it is started."""
+    path = directory / "broken-virtiofsd"
+    path.write_text('#!/bin/sh\n[ "$1" = --version ] && echo virtiofsd 1.13.2 && exit\nexit 1\n')
+    path.chmod(0o755)
+    return str(path)

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from domain_machine import SHARED_MEMORY, machine, share, tags
+from domain_machine import SHARED_MEMORY, broken_daemon, machine, share, tags
 from libvirt_lab import Libvirt
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
@@ -130,10 +130,7 @@ def test_after_a_failed_start_the_old_definition_runs_again(libvirt: Libvirt, so
     libvirt.ask("define", xml=machine())
     libvirt.ask("start", domain="vm1")
     before = Document(libvirt.config("vm1"))
-    broken = tmp_path / "broken-virtiofsd"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    wanted = [share(source, binary=str(broken))]
+    wanted = [share(source, binary=broken_daemon(tmp_path))]
     result = libvirt.domain_module(shares=wanted, apply="restart", shutdown_timeout=1, force_off=True)
     assert result["failed"]
     assert "put back and the domain runs with it again" in result["msg"]
@@ -148,10 +145,7 @@ def test_an_earlier_run_that_changed_the_definition_is_undone_too(
     libvirt.ask("define", xml=machine())
     libvirt.ask("start", domain="vm1")
     before = Document(libvirt.config("vm1"))
-    broken = tmp_path / "broken-virtiofsd"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    wanted = [share(source, binary=str(broken))]
+    wanted = [share(source, binary=broken_daemon(tmp_path))]
     assert libvirt.domain_module(shares=wanted)["restart_required"]
     result = libvirt.domain_module(shares=wanted, apply="restart", shutdown_timeout=1, force_off=True)
     assert "put back and the domain runs with it again" in result["msg"]

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from domain_machine import SHARED_MEMORY, machine, share, tags
+from domain_machine import SHARED_MEMORY, broken_daemon, machine, share, tags
 from libvirt_lab import Libvirt
 
 
@@ -130,10 +130,7 @@ def test_a_changed_option_waits_while_nobody_can_tell(libvirt: Libvirt, source: 
 def test_a_hotplug_that_fails_leaves_neither_half(libvirt: Libvirt, source: str, tmp_path: Path) -> None:
     libvirt.ask("define", xml=machine(memory=SHARED_MEMORY))
     libvirt.ask("start", domain="vm1")
-    broken = tmp_path / "broken-virtiofsd"
-    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo virtiofsd 1.13.2 && exit\nexit 1\n')
-    broken.chmod(0o755)
     before = libvirt.config("vm1")
-    result = libvirt.domain_module(shares=[share(source, binary=str(broken))])
+    result = libvirt.domain_module(shares=[share(source, binary=broken_daemon(tmp_path))])
     assert "cannot attach data to the running domain vm1" in result["msg"]
     assert (libvirt.config("vm1"), tags(libvirt.live("vm1"))) == (before, [])

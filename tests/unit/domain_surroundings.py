@@ -1,0 +1,89 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Building blocks for tests of the domain plan, and the part of a document that must never change."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, canonical, serialised
+from ansible_collections.virtio.fs.plugins.module_utils._share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted
+
+UUID = "7bd53d1f-7c26-4b4f-9a6c-0f0d8b4a7b11"
+
+RUST = Virtiofsd("/usr/libexec/virtiofsd", "rust", (1, 13, 2), frozenset({"migrate-precopy", "separate-options"}))
+C = Virtiofsd("/usr/lib/qemu/virtiofsd", "c", (7, 2, 22))
+
+
+class _Anything(dict):  # type: ignore[type-arg]
+    """Every source is an ordinary directory, unless it is said to be another."""
+
+    def __missing__(self, key: str) -> Directory:
+        return Directory()
+
+
+def host(**options: Any) -> Host:
+    given: dict[str, Any] = {"libvirt": (11, 3, 0), "qemu": (10, 0, 0), "virtiofsd": RUST, "directories": _Anything()}
+    return Host(**{**given, **options})
+
+
+def item(tag: str = "data", source: str = "/srv/data", domain: str = "vm1", **options: Any) -> Item:
+    mine = {name: options.pop(name) for name in list(options) if name in Item.__dataclass_fields__}
+    return Item(domain, Share(tag, source, **options), **mine)
+
+
+def absent(tag: str, domain: str = "vm1", **options: Any) -> Item:
+    return Item(domain, Share(tag), absent=True, **options)
+
+
+def state(config: str, live: str | None = None, **options: Any) -> DomainState:
+    given: dict[str, Any] = {"name": "vm1", "uuid": UUID, **options}
+    return DomainState(config=Document(config), live=None if live is None else Document(live), **given)
+
+
+def wanted(config: str, *items: Item, exclusive: bool = False) -> Wanted:
+    return Wanted(state(config), items, exclusive)
+
+
+def options(**given: Any) -> Options:
+    return Options(**given)
+
+
+def surroundings(xml: str, tags: frozenset[str]) -> str:
+    """The document without the shares of these tags and without what makes memory shared."""
+    root = etree.fromstring(xml.encode())
+    for element in list(root.iterfind("devices/filesystem")):
+        target = element.find("target")
+        if target is not None and target.get("dir") in tags:
+            _cut(element)
+    for path in ("memoryBacking/access", "memoryBacking/source", "memoryBacking"):
+        for element in list(root.iterfind(path)):
+            if not len(element):
+                _cut(element)
+    for cell in root.iterfind("cpu/numa/cell"):
+        cell.attrib.pop("memAccess", None)
+    for element in list(root.iterfind("devices")):
+        if not len(element):
+            _cut(element)
+    return re.sub(r"\s+", " ", canonical(root))
+
+
+def _cut(element: Any) -> None:
+    parent, before = element.getparent(), element.getprevious()
+    if before is None:
+        parent.text = (parent.text or "") + (element.tail or "")
+    else:
+        before.tail = (before.tail or "") + (element.tail or "")
+    parent.remove(element)
+
+
+def text(root: Any) -> str:
+    return serialised(root)

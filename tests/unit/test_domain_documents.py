@@ -1,0 +1,197 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever a domain looks like: nothing but the shares changes, and a second edit finds nothing to do."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from domain_documents import DOCUMENTS, IMPOSSIBLE
+from domain_surroundings import absent, host, item, options, surroundings, text, wanted
+
+from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_plan import edited
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, parse
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, IdRange
+
+_ITEMS = (
+    item("new1", "/srv/new 1", queue=1024, cache="always", xattr=True, sandbox="chroot", thread_pool=4),
+    item("new2", "/srv/Ñandú & <co>", idmap=IdMap(uid=(IdRange(0, 100000, 65536),)), open_files=5000),
+    item("new3", "/srv/new3", lock_posix=True, lock_flock=True, binary="/usr/libexec/virtiofsd", readonly=True),
+)
+_TAGS = frozenset(each.share.tag for each in _ITEMS)
+
+# This schema knows the elements of its own libvirt, the oldest one that the collection is tested with.
+_ITEMS_OF_9 = (
+    item("new1", "/srv/new 1", queue=1024, cache="always", xattr=True, thread_pool=4),
+    item("new2", "/srv/b"),
+)
+
+
+@pytest.fixture(scope="session")
+def schema() -> etree.RelaxNG:
+    return etree.RelaxNG(etree.parse("/usr/share/libvirt/schemas/domain.rng"))
+
+
+def _edit(xml: str, *items: object, **given_options: object) -> str:
+    root = Document(xml).copy()
+    edited(root, wanted(xml, *items), options(**given_options), host())  # type: ignore[arg-type]
+    return text(root)
+
+
+def test_there_are_many_documents() -> None:
+    assert len(DOCUMENTS) >= 60
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("memory", ["memfd", "file", "hugepages"])
+def test_nothing_but_the_shares_and_the_memory_changes(name: str, memory: str) -> None:
+    before = DOCUMENTS[name]
+    after = _edit(before, *_ITEMS, memory=memory)
+    if memory == "hugepages":
+        after = re.sub(r"<hugepages\s*/>", "", after) if "hugepages" not in before else after
+    assert surroundings(after, _TAGS) == surroundings(before, _TAGS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_shares_are_there_and_the_memory_is_shared(name: str) -> None:
+    root = parse(_edit(DOCUMENTS[name], *_ITEMS))
+    shares = _share.shares_in(root)
+    assert [each.share.differences(shares[each.share.tag]) for each in _ITEMS] == [(), (), ()]
+    assert _memory_plan.is_shared(root)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("cell", ["auto", "always"])
+def test_a_second_edit_finds_nothing_to_do(name: str, cell: str) -> None:
+    after = _edit(DOCUMENTS[name], *_ITEMS, numa_cell=cell)
+    root = Document(after).copy()
+    assert edited(root, wanted(after, *_ITEMS), options(numa_cell=cell), host()) == ()
+    assert text(root) == text(Document(after).copy())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_was_added_can_be_taken_away_again(name: str) -> None:
+    before = DOCUMENTS[name]
+    after = _edit(_edit(before, *_ITEMS), *(absent(tag) for tag in sorted(_TAGS)))
+    assert _share.shares_in(parse(after)) == _share.shares_in(parse(before))
+    assert surroundings(after, frozenset()) == surroundings(before, frozenset())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_valid_before_means_valid_after(name: str, schema: etree.RelaxNG) -> None:
+    if not schema.validate(parse(DOCUMENTS[name])):
+        assert "11.3" in name, "only a newer libvirt writes what this schema does not know"
+        return
+    for given_options in ({}, {"memory": "file"}, {"memory": "hugepages"}, {"numa_cell": "always"}):
+        after = parse(_edit(DOCUMENTS[name], *_ITEMS_OF_9, **given_options))
+        assert schema.validate(after), (given_options, schema.error_log.last_error)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_secrets_are_kept(name: str) -> None:
+    secrets = re.findall(r"s3cret-\w+|uuid='ec9be0c2[^']*'", DOCUMENTS[name].replace('"', "'"))
+    after = _edit(DOCUMENTS[name], *_ITEMS).replace('"', "'")
+    assert [secret for secret in secrets if secret not in after] == []
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_cannot_be_shared_is_refused(name: str) -> None:
+    with pytest.raises(VirtiofsError, match="ondemand"):
+        _edit(IMPOSSIBLE[name], *_ITEMS)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<!DOCTYPE domain><domain/>",
+        '<!DOCTYPE domain [<!ENTITY x SYSTEM "file:///etc/passwd">]><domain><name>&x;</name></domain>',
+        "<domain><name></domain>",
+    ],
+)
+def test_doctypes_entities_and_broken_documents_are_refused(xml: str) -> None:
+    with pytest.raises(VirtiofsError):
+        parse(xml)
+
+
+_words = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"), max_size=12)
+_names = st.sampled_from(["disk", "interface", "filesystem", "controller", "hostdev", "x-unknown", "memory"])
+
+
+@st.composite
+def _elements(draw: st.DrawFn, depth: int = 2) -> etree._Element:
+    element = etree.Element(draw(_names))
+    for key in draw(st.lists(st.sampled_from(["type", "mode", "bus", "name", "id"]), unique=True, max_size=3)):
+        element.set(key, draw(_words))
+    if depth:
+        for child in draw(st.lists(_elements(depth - 1), max_size=3)):
+            element.append(child)
+            child.tail = draw(st.sampled_from([None, "\n  ", " "]))
+    if not len(element):
+        element.text = draw(st.one_of(st.none(), _words))
+    return element
+
+
+@st.composite
+def _domains(draw: st.DrawFn) -> str:
+    root = etree.Element("domain", {"type": "qemu"})
+    etree.SubElement(root, "name").text = "vm1"
+    etree.SubElement(root, "memory", unit=draw(st.sampled_from(["KiB", "MiB", "b"]))).text = "524288"
+    etree.SubElement(root, "vcpu").text = str(draw(st.integers(1, 64)))
+    if draw(st.booleans()):
+        backing = etree.SubElement(root, "memoryBacking")
+        for tag, attribute, values in (
+            ("access", "mode", ["shared", "private"]),
+            ("source", "type", ["memfd", "file", "anonymous"]),
+            ("nosharepages", None, []),
+            ("locked", None, []),
+        ):
+            if draw(st.booleans()):
+                attributes = {attribute: draw(st.sampled_from(values))} if attribute else {}
+                etree.SubElement(backing, tag, attributes)
+    for number in range(draw(st.integers(0, 2))):
+        numa = root.find("cpu/numa")
+        if numa is None:
+            numa = etree.SubElement(etree.SubElement(root, "cpu"), "numa")
+        cell = etree.SubElement(numa, "cell", id=str(number), cpus=str(number), memory="1024", unit="KiB")
+        access = draw(st.sampled_from([None, "shared", "private"]))
+        if access:
+            cell.set("memAccess", access)
+    if draw(st.booleans()):
+        root.append(etree.Comment(draw(st.from_regex(r"[a-z ]*", fullmatch=True))))
+    devices = etree.SubElement(root, "devices")
+    for element in draw(st.lists(_elements(), max_size=4)):
+        if element.tag != "memory":
+            devices.append(element)
+    for element in draw(st.lists(_elements(), max_size=2)):
+        if element.tag != "memory":
+            root.append(element)
+    return etree.tostring(root, encoding="unicode", pretty_print=draw(st.booleans()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_domains(), st.sampled_from(["memfd", "file"]), st.sampled_from(["auto", "always"]))
+def test_any_shape_of_document(before: str, memory: str, cell: str) -> None:
+    after = _edit(before, *_ITEMS, memory=memory, numa_cell=cell)
+    root = parse(after)
+    assert _memory_plan.is_shared(root)
+    assert set(_share.shares_in(root)) >= _TAGS
+    again = Document(after).copy()
+    assert edited(again, wanted(after, *_ITEMS), options(memory=memory, numa_cell=cell), host()) == ()
+    if cell == "always" and "<numa>" not in before:
+        cpu = root.find("cpu")
+        cpu.remove(cpu.find("numa"))
+        root.remove(cpu)
+        after = text(root)
+    assert surroundings(after, _TAGS) == surroundings(before, _TAGS)
