@@ -13,7 +13,7 @@ partx --update $disk || true
 udevadm settle --timeout=20
 mkfs.ext4 -q -m 1 -L shared_vm3 "$(readlink -f $disk)p1"
 udevadm settle --timeout=20
-mkdir --mode=0700 --parents /shared
+install --directory --mode=0700 /shared
 mkdir --parents /shared/shared_vm3
 echo 'LABEL=shared_vm3 /shared/shared_vm3 ext4 rw,noatime,nosuid,nodev 0 2' >>/etc/fstab
 systemctl daemon-reload

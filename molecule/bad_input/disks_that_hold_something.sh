@@ -7,7 +7,7 @@ box=/var/tmp/proof
 
 delete() {
     umount /run/proof/mounted 2>/dev/null || true
-    for file in $box/*; do
+    for file in "$box"/*; do
         for loop in $(losetup --noheadings --output NAME --associated "$file"); do
             partx --delete "$loop" 2>/dev/null || true
             losetup --detach "$loop"
