@@ -10,6 +10,7 @@ A share that several domains have alike becomes one item. What the list cannot s
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,15 +95,16 @@ def _behind(share: Share, fstab: Iterable[Entry]) -> tuple[str, bool]:
 def _names(found: Sequence[_Found]) -> list[str]:
     """The tag where it is the only one, and else with the first domain's name."""
     wanted = [_plain(each.share.tag) for each in found]
-    names: list[str] = []
+    times = Counter(wanted)
+    names: dict[str, None] = {}
     for each, name in zip(found, wanted):
-        candidate = name if wanted.count(name) == 1 else f"{name}-{_plain(each.domain.name)}"
+        candidate = name if times[name] == 1 else f"{name}-{_plain(each.domain.name)}"
         number = 2
         while candidate in names:
             candidate = f"{name}-{_plain(each.domain.name)}-{number}"
             number += 1
-        names.append(candidate)
-    return names
+        names[candidate] = None
+    return list(names)
 
 
 def _plain(tag: str) -> str:

@@ -53,12 +53,12 @@ def drift(domain: Domain) -> tuple[Drift, ...]:
 
 def waiting(domain: Domain, host: Host) -> tuple[Waiting, ...]:
     """What the definition has and only a restart can give the running machine, by the rules of virtiofs_domain."""
-    if not domain.running:
+    if not drift(domain) and not domain.state.dead:
         return ()
     state = dataclasses.replace(domain.state, mounted=_mounted(domain))
     config, live = domain.config, domain.live
     wanted = Wanted(state, tuple(Item(domain.name, share) for share in config.values()))
-    found = _live_plan.plan_live(wanted, state.config.copy(), config, Options(), host).waiting
+    found = _live_plan.plan_live(wanted, state.config.root, config, Options(), host).waiting
     dead = (tag for tag in live if tag in state.dead and tag not in config)
     return (*found, *(Waiting(domain.name, tag, _live_plan.DAEMON_DEAD) for tag in dead))
 

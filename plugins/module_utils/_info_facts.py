@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,11 +75,11 @@ class Domain:
     def running(self) -> bool:
         return self.state.live is not None
 
-    @property
+    @functools.cached_property
     def config(self) -> dict[str, Share]:
         return _share.shares_in(self.state.config.root)
 
-    @property
+    @functools.cached_property
     def live(self) -> dict[str, Share]:
         return {} if self.state.live is None else _share.shares_in(self.state.live.root)
 

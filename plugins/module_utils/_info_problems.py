@@ -187,8 +187,12 @@ def _in_guest(domain: Domain) -> Iterator[Problem]:
 
 
 def _of_sources(facts: Facts) -> Iterator[Problem]:
+    by_path: dict[str, list[Share]] = {}
+    for domain in facts.domains:
+        for share in (*domain.config.values(), *domain.live.values()):
+            by_path.setdefault(share.source or "", []).append(share)
     for path, source in sorted(facts.sources.items()):
-        shares = _shares_of(facts, path)
+        shares = by_path.get(path, ())
         if not shares:
             continue
         where = f"{path} (share {', '.join(sorted({share.tag for share in shares}))})"
@@ -284,15 +288,6 @@ def memory_backing(root: Any) -> str:
 def memory_size(root: Any) -> int:
     """Bytes. libvirt writes KiB, whatever unit it was given."""
     return int(root.findtext("memory") or "0") * 1024
-
-
-def _shares_of(facts: Facts, path: str) -> list[Share]:
-    return [
-        share
-        for domain in facts.domains
-        for share in (*domain.config.values(), *domain.live.values())
-        if share.source == path
-    ]
 
 
 def _share_of(domain: Domain, tag: str) -> str:

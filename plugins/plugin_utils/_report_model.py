@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 BAD, WARNING, NOTE, GOOD, OPEN = "bad", "warning", "note", "good", "open"
@@ -99,7 +100,7 @@ class Hypervisor:
     rows: tuple[Row, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    @property
+    @cached_property
     def level(self) -> str:
         if self.trouble:
             return BAD
@@ -107,7 +108,7 @@ class Hypervisor:
         found |= {problem.level for problem in self.problems}
         return next((level for level in _RANK if level in found), GOOD)
 
-    @property
+    @cached_property
     def groups(self) -> list[tuple[str, str, list[Problem]]]:
         """The problems by their kind: its title, its level and the problems; the worst first."""
         groups: dict[str, list[Problem]] = {}
@@ -122,7 +123,7 @@ class Report:
     generated: str
     hypervisors: tuple[Hypervisor, ...]
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         return tuple(row for hypervisor in self.hypervisors for row in hypervisor.rows)
 
@@ -149,7 +150,7 @@ class Report:
     def count(self, level: str) -> int:
         return sum(problem.level == level for each in self.hypervisors for problem in each.problems)
 
-    @property
+    @cached_property
     def measured(self) -> bool:
         return any(row.write is not None or row.read is not None for row in self.rows)
 
