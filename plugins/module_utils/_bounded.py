@@ -19,7 +19,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable
 
@@ -62,19 +62,13 @@ def only_one(path: str, seconds: float) -> Iterator[int]:
 
     :raises Stuck: somebody else held it for all the ``seconds``.
     """
-    name = _lock_name(path)
-    lock = _taken(name, time.monotonic() + seconds)
+    lock = _taken(path, time.monotonic() + seconds)
     if lock is None:
-        raise Stuck(f"an earlier process still waits for an answer from {path}")
+        raise Stuck(_held(path))
     try:
         yield lock
     finally:
-        # Not unlocked: that would take the lock from a stuck child that shares it.
-        os.close(lock)
-        left = _taken(name, 0)
-        if left is not None:
-            os.unlink(name)
-            os.close(left)
+        _given_back(path, lock)
 
 
 def touch(path: str, work: Work, seconds: float) -> tuple[Any, ...]:
@@ -94,22 +88,25 @@ def touch(path: str, work: Work, seconds: float) -> tuple[Any, ...]:
 def touch_all(works: Mapping[str, Work], seconds: float) -> dict[str, Outcome]:
     """Do the work of each path in a child of its own, all at the same time, within ``seconds`` together."""
     deadline = time.monotonic() + seconds
-    outcomes: dict[str, Outcome] = {}
+    waiting = dict(works)
+    children: dict[str, _Child] = {}
     with contextlib.ExitStack() as stack:
-        children: list[_Child] = []
-        for path, work in works.items():
-            try:
-                # Whoever holds the lock only costs time when nothing else is waited for.
-                lock = stack.enter_context(only_one(path, max(0.0, deadline - time.monotonic())))
-            except Stuck as error:
-                outcomes[path] = Outcome(stuck=str(error))
-                continue
-            report = stack.enter_context(tempfile.TemporaryFile())
-            children.append(_Child(path, _start(work, report, lock), report))
-        _wait(children, deadline)
-        for child in children:
-            outcomes[child.path] = _outcome(child, seconds)
-    return {path: outcomes[path] for path in works}
+        pause = 0.002
+        while True:
+            # One path whose lock is held must not cost the others their time.
+            for path in list(waiting):
+                lock = _taken(path, 0)
+                if lock is not None:
+                    stack.callback(_given_back, path, lock)
+                    report = stack.enter_context(tempfile.TemporaryFile())
+                    children[path] = _Child(path, _start(waiting.pop(path), report, lock), report)
+            if (_all_reaped(children.values()) and not waiting) or time.monotonic() >= deadline:
+                break
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        _end(children.values())
+        outcomes = {path: _outcome(child, seconds) for path, child in children.items()}
+    return {path: outcomes.get(path) or Outcome(stuck=_held(path)) for path in works}
 
 
 def _start(work: Work, report: IO[bytes], lock: int) -> int:
@@ -157,11 +154,7 @@ def _keep_only(descriptors: set[int]) -> None:
                 os.close(int(name))
 
 
-def _wait(children: list[_Child], deadline: float) -> None:
-    pause = 0.002
-    while not _all_reaped(children) and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(pause * 2, 0.05)
+def _end(children: Collection[_Child]) -> None:
     for child in children:
         if not _reaped(child):
             child.killed = True
@@ -171,7 +164,7 @@ def _wait(children: list[_Child], deadline: float) -> None:
         time.sleep(0.02)
 
 
-def _all_reaped(children: list[_Child]) -> bool:
+def _all_reaped(children: Collection[_Child]) -> bool:
     # Every one is asked, so that none stays a zombie because of one before it.
     return sum(_reaped(child) for child in children) == len(children)
 
@@ -207,7 +200,21 @@ def _lock_name(path: str) -> str:
     return f"{directory}/virtiofs-touch-{os.getuid()}-{digest}.lock"
 
 
-def _taken(name: str, deadline: float) -> int | None:
+def _held(path: str) -> str:
+    return f"an earlier process still waits for an answer from {path}"
+
+
+def _given_back(path: str, lock: int) -> None:
+    # Not unlocked: that would take the lock from a stuck child that shares it.
+    os.close(lock)
+    left = _taken(path, 0)
+    if left is not None:
+        os.unlink(_lock_name(path))
+        os.close(left)
+
+
+def _taken(path: str, deadline: float) -> int | None:
+    name = _lock_name(path)
     while True:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:

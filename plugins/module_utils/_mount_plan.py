@@ -235,10 +235,11 @@ def _mounted(
     letting_go: list[Step[Any]] = []
     taking: list[Step[Any]] = []
     automounting: tuple[Step[Any], ...] = ()
-    if automounted and (again or not automount):
-        letting_go.append(_mount_steps.StopAutomount(want.tag, want.path))
     if again:
         letting_go.append(_mount_steps.Unmount(want.tag, want.path))
+    # What it has mounted stays: stopping it would unmount that, also from under those who use it.
+    if automounted and (again or (live is None and not automount)):
+        letting_go.append(_mount_steps.StopAutomount(want.tag, want.path))
     if live is None or again:
         if not automount:
             taking.append(_mount_steps.MountShare(want.tag, want.path, entry.options, missing))
@@ -288,10 +289,10 @@ def _letting_go(
     state: GuestState, want: WantedMount, live: Mount | None, automounted: bool, line: Entry | None
 ) -> _Item:
     removes = want.state == "absent" and line is not None
-    steps: list[Step[Any]] = []
+    # To stop an automount also unmounts, lazily and whoever uses it: so it comes second.
+    steps: list[Step[Any]] = [_mount_steps.Unmount(want.tag, want.path)] * _layers(state, want.tag, want.path)
     if automounted and line is not None:
         steps.append(_mount_steps.StopAutomount(want.tag, want.path))
-    steps += [_mount_steps.Unmount(want.tag, want.path)] * _layers(state, want.tag, want.path)
     if removes:
         steps.append(_mount_steps.RemoveLine(want.tag, want.path, state.fstab_path))
     return _Item(

@@ -25,6 +25,7 @@ REMEDY = (
 )
 
 _UNKNOWN_OPTION = re.compile(r"virtio-?fs: Unknown parameter '(.*)'")
+_NO_HELP = " dmesg(1) may have more information after failed mount system call."
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,13 @@ class ChangeOptions:
 
     def apply(self, guest: Guest) -> None:
         options = "remount," + ",".join(for_remount(meaning(self.options)))
-        # With source and path both given, mount(8) leaves fstab's options out of it.
-        _alone(["mount", "-c", "-o", options, "--", self.tag, self.path], self.path, guest.wait)
+        try:
+            # With source and path both given, mount(8) leaves fstab's options out of it.
+            _alone(["mount", "-c", "-o", options, "--", self.tag, self.path], self.path, guest.wait)
+        except (CommandTimeout, Stuck) as error:
+            raise VirtiofsError(f"cannot change the options of {self.path}: {error}; {REMEDY}") from error
+        except VirtiofsError as error:
+            raise VirtiofsError(f"cannot change the options of {self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -254,7 +260,9 @@ def automount_unit(path: str) -> str:
 
 def _alone(argv: list[str], path: str, seconds: float) -> None:
     with only_one(path, seconds) as lock:
-        check(argv, timeout=seconds, keep=[lock])
+        done = run(argv, timeout=seconds, keep=[lock])
+    if done.returncode != 0:
+        raise VirtiofsError(done.message.replace(_NO_HELP, "").rstrip("."))
 
 
 def _tag_missing(tag: str, log: list[str]) -> bool:
@@ -265,7 +273,7 @@ def _tag_missing(tag: str, log: list[str]) -> bool:
 def _why_not_mounted(tag: str, path: str, said: str, log: list[str]) -> str:
     if _tag_missing(tag, log):
         return no_such_tag(tag, _guest_kernel.tags())
-    for line in log:
+    for line in (said, *log):
         unknown = _UNKNOWN_OPTION.search(line)
         if unknown:
             return f"cannot mount {tag} on {path}: the kernel does not know the option {unknown.group(1)!r}"

@@ -111,6 +111,19 @@ def test_a_second_touch_waits_for_the_first_and_is_not_added_to_one_that_never_e
     assert ran.exists()
 
 
+def test_a_lock_that_is_held_costs_the_other_paths_nothing(tmp_path: Path) -> None:
+    held, free = f"{tmp_path}/held", f"{tmp_path}/free"
+
+    def work() -> Iterator[Any]:
+        time.sleep(0.3)
+        yield "fine"
+
+    with only_one(held, 1):
+        outcomes = touch_all({held: work, free: work}, 2)
+    assert outcomes[held].stuck == f"an earlier process still waits for an answer from {held}"
+    assert outcomes[free] == Outcome(("fine",))
+
+
 def test_a_child_left_behind_keeps_the_lock_until_it_ends(tmp_path: Path) -> None:
     path = str(tmp_path)
     with only_one(path, 1) as lock:

@@ -307,11 +307,11 @@ def test_an_automount_that_waits_or_is_mounted_is_unchanged(mounts: tuple[Mount,
         assert all(change.before == change.after for change in planned.changes)
 
 
-def test_an_automount_is_stopped_before_the_share_is_unmounted() -> None:
+def test_an_automount_is_stopped_after_the_share_was_unmounted() -> None:
     state = _state(_AUTOFS, replace(_LIVE, parent_id=9), fstab=_AUTO_LINE)
     assert _plan(state, {"state": "absent"}).steps == (
-        StopAutomount("media", "/srv/media"),
         Unmount("media", "/srv/media"),
+        StopAutomount("media", "/srv/media"),
         RemoveLine("media", "/srv/media", _FSTAB),
         ReadUnitsAgain(),
     )
@@ -323,6 +323,22 @@ def test_an_automount_that_is_no_longer_wanted() -> None:
         MountShare("media", "/srv/media", CREATION_OPTIONS),
         WriteLine(_ENTRY, _FSTAB),
         ReadUnitsAgain(),
+    )
+
+
+def test_what_an_automount_has_mounted_stays_when_it_is_no_longer_wanted() -> None:
+    state = _state(_AUTOFS, replace(_LIVE, parent_id=9), fstab=_AUTO_LINE)
+    assert _plan(state, {"automount": False}).steps == (WriteLine(_ENTRY, _FSTAB), ReadUnitsAgain())
+
+
+def test_an_automount_whose_share_was_unplugged_and_plugged_in_again_is_started_again() -> None:
+    gone = {"/srv/media": "Transport endpoint is not connected"}
+    state = _state(_AUTOFS, replace(_LIVE, parent_id=9), fstab=_AUTO_LINE, gone=gone)
+    before = replace(_ENTRY, options=(*CREATION_OPTIONS, "x-systemd.automount"))
+    assert _plan(state, {}).steps == (
+        Unmount("media", "/srv/media"),
+        StopAutomount("media", "/srv/media"),
+        StartAutomount("media", "/srv/media", before),
     )
 
 
