@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from proof.machine import Machine
 
 GUESTS = ("vm1", "vm2", "vm3")
