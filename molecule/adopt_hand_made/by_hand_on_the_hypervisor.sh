@@ -11,13 +11,13 @@ echo 'label: gpt
 size=2GiB' | sfdisk --quiet --wipe always $disk
 partx --update $disk || true
 udevadm settle --timeout=20
-mkfs.ext4 -q -m 1 -L shared_vm3 "$(readlink -f $disk)p1"
+mkfs.ext4 -q -m 1 -L proof_vm3 "$(readlink -f $disk)p1"
 udevadm settle --timeout=20
 install --directory --mode=0700 /shared
-mkdir --parents /shared/shared_vm3
-echo 'LABEL=shared_vm3 /shared/shared_vm3 ext4 rw,noatime,nosuid,nodev 0 2' >>/etc/fstab
+mkdir --parents /shared/proof_vm3
+echo 'LABEL=proof_vm3 /shared/proof_vm3 ext4 rw,noatime,nosuid,nodev 0 2' >>/etc/fstab
 systemctl daemon-reload
-mount /shared/shared_vm3
+mount /shared/proof_vm3
 
 virsh dumpxml vm3 --inactive --security-info >/run/proof.xml
 python3 - <<'EDIT'
@@ -31,7 +31,7 @@ cell = f"<cell id='0' cpus='0-{vcpus - 1}' memory='{memory.group(2)}' unit='{mem
 numa = f"<numa>{cell}</numa>"
 share = (
     "<filesystem type='mount' accessmode='passthrough'><driver type='virtiofs'/>"
-    "<source dir='/shared/shared_vm3'/><target dir='vm3'/></filesystem>"
+    "<source dir='/shared/proof_vm3'/><target dir='vm3'/></filesystem>"
 )
 text = re.sub(r"<cpu\b([^>]*)/>", rf"<cpu\1>{numa}</cpu>", text)
 text = text.replace("</cpu>", f"{numa}</cpu>") if numa not in text and "</cpu>" in text else text

@@ -10,7 +10,7 @@ from proof.playbook import play
 
 HAND_MADE = {
     "name": "vm3",
-    "storage": {"disk": "/dev/disk/by-id/lab-hv1-disk0", "size": "2GiB", "label": "shared_vm3"},
+    "storage": {"disk": "/dev/disk/by-id/lab-hv1-disk0", "size": "2GiB", "label": "proof_vm3"},
     "domains": ["vm3"],
     "mount": "/mnt",
 }
@@ -20,7 +20,7 @@ FACTS = {
     "table": "sfdisk --dump /dev/disk/by-id/lab-hv1-disk0",
     "definition": "virsh dumpxml vm3 --inactive --security-info",
     "qemu": "cat /run/libvirt/qemu/vm3.pid",
-    "superblock": "blkid -p -o export /dev/disk/by-label/shared_vm3",
+    "superblock": "blkid -p -o export /dev/disk/by-label/proof_vm3",
 }
 
 

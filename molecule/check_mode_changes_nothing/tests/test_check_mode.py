@@ -86,7 +86,7 @@ def test_it_shows_that_packages_would_be_installed(dry_run):
     assert any(one.changed and "package" in one.task.lower() for one in dry_run.results if one.host == "hv1")
 
 
-@pytest.mark.parametrize("label", ["shared_vm1", "shared_vm2"])
+@pytest.mark.parametrize("label", ["proof_vm1", "proof_vm2"])
 def test_it_shows_the_partition_that_would_be_made(dry_run, label):
     (result,) = dry_run.of("virtiofs_partition", "hv1")
     assert result.changed

@@ -49,7 +49,7 @@ def test_every_file_is_there_with_its_checksum(in_guests_now, before, name):
 @pytest.mark.parametrize("way", ["to the host", "to the guest"])
 def test_bytes_go_through(hv1, guests, name, way):
     guest = next(one for one in guests if one.name == name)
-    on_host, in_guest = (hv1, f"/shared/shared_{name}"), (guest, "/mnt")
+    on_host, in_guest = (hv1, f"/shared/proof_{name}"), (guest, "/mnt")
     if way == "to the host":
         assert crosses(*in_guest, *on_host, "guest-to-host")
     else:

@@ -16,12 +16,12 @@ WAYS = pytest.mark.parametrize("way", ["to_host", "to_guest"])
 
 @pytest.fixture(scope="session")
 def exchanged(hv1, guests, in_guest, notebook) -> dict[str, Exchange]:
-    done = at_once(guests, lambda guest: exchange(hv1, f"/shared/shared_{guest.name}", guest, "/mnt"))
+    done = at_once(guests, lambda guest: exchange(hv1, f"/shared/proof_{guest.name}", guest, "/mnt"))
     notebook.write_text(
         json.dumps(
             {
                 "boot": {name: in_guest[name].boot for name in in_guest},
-                "contents": {name: contents(hv1, f"/shared/shared_{name}") for name in done},
+                "contents": {name: contents(hv1, f"/shared/proof_{name}") for name in done},
             }
         )
     )

@@ -11,7 +11,7 @@ from proof.domains import Share
 @pytest.mark.parametrize("state", ["running", "defined"])
 def test_the_domain_has_its_own_share_and_no_other(on_host, name, state):
     domain = getattr(on_host, state)[name]
-    assert domain.shares == (Share(name, f"/shared/shared_{name}", readonly=False),)
+    assert domain.shares == (Share(name, f"/shared/proof_{name}", readonly=False),)
 
 
 @pytest.mark.parametrize("state", ["running", "defined"])
