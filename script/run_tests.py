@@ -262,7 +262,8 @@ def molecule(full: bool) -> Callable[[Part], Tally]:
         closing = CLOSING_LINE.findall(part.log.read_text(errors="replace"))
         tally = Tally(*(int(number) for number in closing[-1])) if closing else Tally(failed=1)
         if returncode != 0 or tally.passed == 0:
-            raise PartFailed(f"molecule/run ended with exit status {returncode}", tally + Tally(failed=not tally.failed))
+            counted = tally if tally.failed else tally + Tally(failed=1)
+            raise PartFailed(f"molecule/run ended with exit status {returncode}", counted)
         return tally
 
     return work

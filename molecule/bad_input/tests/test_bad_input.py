@@ -12,17 +12,17 @@ from proof.playbook import play
 
 HERE = Path(__file__).parent.parent
 CASES = {
-    "unknown domain": ("hv1", {"nobody"}),
-    "tag of 37 bytes": ("hv1", {"x" * 37, "36"}),
-    "missing source": ("hv1", {"proof", "/srv/proof/nowhere"}),
-    "the second of two items is wrong": ("hv1", {"vm2", "/srv/proof/nowhere"}),
-    "disk with an MBR": ("hv1", {"proof_new", "/run/proof/mbr", "dos"}),
-    "disk with a bare filesystem": ("hv1", {"proof_new", "/run/proof/bare", "ext4"}),
+    "Unknown domain": ("hv1", {"nobody"}),
+    "Tag of 37 bytes": ("hv1", {"x" * 37, "36"}),
+    "Missing source": ("hv1", {"proof", "/srv/proof/nowhere"}),
+    "The second of two items is wrong": ("hv1", {"vm2", "/srv/proof/nowhere"}),
+    "Disk with an MBR": ("hv1", {"proof_new", "/run/proof/mbr", "dos"}),
+    "Disk with a bare filesystem": ("hv1", {"proof_new", "/run/proof/bare", "ext4"}),
     "GPT without room": ("hv1", {"proof_new", "/run/proof/full", "16"}),
-    "disk in use": ("hv1", {"proof_new", "/run/proof/used", "mounted"}),
-    "label already taken": ("hv1", {"proof_bare"}),
-    "tag not there": ("vm1", {"nowhere"}),
-    "no virtiofs in the guest": ("vm3", {"virtiofs", "5.4"}),
+    "Disk in use": ("hv1", {"proof_new", "/run/proof/used", "mounted"}),
+    "Label already taken": ("hv1", {"proof_bare"}),
+    "Tag not there": ("vm1", {"nowhere"}),
+    "No virtiofs in the guest": ("vm3", {"virtiofs", "5.4"}),
 }
 IMAGES = "sync; sha256sum /var/tmp/proof/*"
 ON_HOST = {

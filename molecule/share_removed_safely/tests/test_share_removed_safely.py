@@ -51,7 +51,7 @@ def shared(hv1, look):
 def refused(shared, look):
     """Somebody takes the share away while the guest has it mounted."""
     run = play(str(HERE / "take_away_a_mounted_share.yml"))
-    return run.named("take it away", "hv1"), look()
+    return run.named("Take it away", "hv1"), look()
 
 
 @pytest.fixture(scope="session")
