@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 from ansible_collections.virtio.fs.plugins.module_utils import (
     _memory_plan,
@@ -70,8 +71,7 @@ def plan(states: Mapping[str, DomainState], items: Sequence[Item], options: Opti
     not_yet = list(check_sources(items, host.directories))
     if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
         not_yet.append("no virtiofsd is installed on the hypervisor")
-    for state in {state.uuid: state for state in states.values()}.values():
-        check_images(items, state.name, state.config.root)
+    check_images(items, {state.name: state.config.root for state in states.values()})
     plans = [_plan_domain(wanted, options, host) for wanted in by_domain(states, items, options, host)]
     restarts = [each.restart for each in plans if each.restart is not None]
     return Plan(
@@ -98,27 +98,51 @@ def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple
 
     :raises VirtiofsError: the definition has what is in the way.
     """
-    done: list[str] = []
-    found = {_share.tag_of(element): element for element in _share.elements(root)}
+    found = _edits(root, wanted, options, host)
+    for edit in found:
+        edit.make(root)
+    return tuple(edit.words for edit in found)
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """One thing to do to a definition: found by looking at one tree, done to that tree or to a copy of it."""
+
+    words: str
+    make: Callable[[Element], object]
+
+
+def _edits(root: Element, wanted: Wanted, options: Options, host: Host) -> list[_Edit]:
+    found = _share.shares_in(root) if root is not wanted.state.config.root else wanted.state.config_shares
     _refuse_other_filesystems(root, wanted)
-    for tag in wanted.gone(found):
-        _share.remove_element(found[tag])
-        done.append(f"without share {tag}")
+    edits = [_Edit(f"without share {tag}", partial(_share.remove_from, tag=tag)) for tag in wanted.gone(found)]
     for item in wanted.present:
         share = item.share
         if share.tag not in found:
-            _share.insert(root, share)
-            done.append(f"with share {share.tag}")
+            edits.append(_Edit(f"with share {share.tag}", partial(_share.insert, share=share)))
             continue
-        differences = _share.read(found[share.tag]).differences_to(share)
+        differences = share.differences(found[share.tag])
         if differences:
-            _share.write(found[share.tag], share.only(differences))
-            done.append(f"share {share.tag} with another {' and '.join(differences)}")
+            words = f"share {share.tag} with another {' and '.join(differences)}"
+            edits.append(_Edit(words, partial(_share.change, share=share.only(differences))))
     if wanted.present:
         cell = options.numa_cell == "always" or host.libvirt < _memory_plan.WITHOUT_CELL
-        if _memory_plan.share_memory(root, options.memory, cell=cell):
-            done.append("with shared memory")
-    return tuple(done)
+        if not _memory_plan.is_as_wanted(root, cell=cell):
+            share_memory = partial(_memory_plan.share_memory, backing=options.memory, cell=cell)
+            edits.append(_Edit("with shared memory", share_memory))
+    missing = _missing_ports(root, sum(edit.words.startswith("with share ") for edit in edits), wanted, options)
+    if missing:
+        words = f"with {missing} more PCIe root ports" if missing > 1 else "with one more PCIe root port"
+        edits.append(_Edit(words, partial(_pci_ports.append_root_ports, count=missing)))
+    return edits
+
+
+def _missing_ports(root: Element, added: int, wanted: Wanted, options: Options) -> int:
+    """Root ports to add until ``spare_ports`` are left when the new shares have taken theirs."""
+    if not options.spare_ports or not wanted.present or not _pci_ports.is_express(root):
+        return 0
+    unplaced = added + sum(1 for element in _share.elements(root) if element.find("address") is None)
+    return max(0, options.spare_ports + unplaced - (_pci_ports.free_places(root) or 0))
 
 
 def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
@@ -131,9 +155,13 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
             f"domain {state.name} belongs to {manager}, which overwrites what others change: set allow_foreign"
         )
     try:
-        root = state.config.copy()
-        before = _share.shares_in(root)
-        done = _with_spare_ports(root, edited(root, wanted, options, host), wanted, options)
+        before, root = state.config_shares, state.config.root
+        edits = _edits(root, wanted, options, host)
+        if edits:
+            # Most domains have what they shall have, and a fleet of them is not copied.
+            root = state.config.copy()
+            edited(root, wanted, options, host)
+        done = tuple(edit.words for edit in edits)
     except VirtiofsError as error:
         raise VirtiofsError(f"domain {state.name}: {error}") from error
     added = tuple(item for item in wanted.present if item.share.tag not in before)
@@ -155,7 +183,7 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
     return _DomainPlan(
         steps=tuple(steps),
         restart=_restart(state, root, options) if restarts else None,
-        last=_readonly_bind.steps_after(state.uuid, _sources_in_use(state, root, live, restarts), host, options.fstab),
+        last=_last_steps(state, root, live, restarts, host, options),
         warnings=_warnings(state, added, before, host),
         added=added,
         change=_change(wanted, options, host) if done else None,
@@ -164,12 +192,20 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
     )
 
 
+def _last_steps(
+    state: DomainState, root: Element, live: LivePlan, restarts: bool, host: Host, options: Options
+) -> tuple[Any, ...]:
+    if not host.binds:
+        return ()
+    return _readonly_bind.steps_after(state.uuid, _sources_in_use(state, root, live, restarts), host, options.fstab)
+
+
 def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts: bool) -> list[str | None]:
     """Sources of the definition, and of what still runs after the steps."""
     used = [share.source for share in _share.shares_in(root).values()]
-    if state.live is not None and not restarts:
+    if not restarts:
         replaced = {step.tag for step in live.before}
-        used += [share.source for tag, share in _share.shares_in(state.live.root).items() if tag not in replaced]
+        used += [share.source for tag, share in state.live_shares.items() if tag not in replaced]
     return used
 
 
@@ -189,9 +225,8 @@ def _without(root: Element, tags: Sequence[str]) -> Element:
     if not tags:
         return root
     copied = Document(serialised(root)).root
-    for element in list(_share.elements(copied)):
-        if _share.tag_of(element) in tags:
-            _share.remove_element(element)
+    for tag in tags:
+        _share.remove_from(copied, tag)
     return copied
 
 
@@ -199,25 +234,15 @@ def _added(tags: Sequence[str]) -> frozenset[str]:
     return frozenset(f"with share {tag}" for tag in tags)
 
 
-def _with_spare_ports(root: Element, done: tuple[str, ...], wanted: Wanted, options: Options) -> tuple[str, ...]:
-    """Add root ports until ``spare_ports`` are left when the new shares have taken theirs."""
-    if not options.spare_ports or not wanted.present or not _pci_ports.is_express(root):
-        return done
-    unplaced = sum(1 for element in _share.elements(root) if element.find("address") is None)
-    missing = options.spare_ports + unplaced - (_pci_ports.free_places(root) or 0)
-    if missing <= 0:
-        return done
-    _pci_ports.append_root_ports(root, missing)
-    return (*done, f"with {missing} more PCIe root ports" if missing > 1 else "with one more PCIe root port")
-
-
 def _refuse_other_filesystems(root: Element, wanted: Wanted) -> None:
     tags = {item.share.tag for item in wanted.present}
     for element in root.iterfind("devices/filesystem"):
         tag = _share.tag_of(element)
-        if tag in tags and not _share.is_virtiofs(element):
+        if tag not in tags:
+            continue
+        if not _share.is_virtiofs(element):
             raise VirtiofsError(f"tag {tag} is taken by a filesystem of another type")
-        if tag in tags and element.find("source[@socket]") is not None:
+        if element.find("source").get("socket") is not None:
             raise VirtiofsError(f"share {tag} is served through a socket by a daemon that is not libvirt's")
 
 
@@ -258,7 +283,7 @@ def _change(wanted: Wanted, options: Options, host: Host) -> Change | None:
     if public is None:
         return None
     after = public.copy()
-    _with_spare_ports(after, edited(after, wanted, options, host), wanted, options)
+    edited(after, wanted, options, host)
     return Change(f"domain {wanted.state.name}", serialised(public.root), serialised(after))
 
 

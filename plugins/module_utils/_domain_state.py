@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.virtio.fs.plugins.module_utils import _share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+from ansible_collections.virtio.fs.plugins.module_utils._share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 Version = tuple[int, int, int]
@@ -24,8 +27,9 @@ class DomainState:
     """A domain as it is. ``live`` is None while it is off.
 
     ``config`` is the persistent definition with its secrets and is never shown; ``public`` is the same without
-    them, read only when somebody wants a diff. ``dead`` has the tags whose daemon is gone. ``mounted`` has what
-    the guest says of the tags it was asked about, None where nobody can tell.
+    them, read only when somebody wants a diff. ``memory_forgotten``: libvirt was restarted since the domain was
+    started, and is one that then no longer knows that memory is shared. ``dead`` has the tags whose daemon is gone.
+    ``mounted`` has what the guest says of the tags it was asked about, None where nobody can tell.
     """
 
     name: str
@@ -36,8 +40,18 @@ class DomainState:
     persistent: bool = True
     paused: bool = False
     managed_save: bool = False
+    memory_forgotten: bool = False
     dead: frozenset[str] = frozenset()
     mounted: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @functools.cached_property
+    def config_shares(self) -> Mapping[str, Share]:
+        return _share.shares_in(self.config.root)
+
+    @functools.cached_property
+    def live_shares(self) -> Mapping[str, Share]:
+        """Empty while it is off."""
+        return {} if self.live is None else _share.shares_in(self.live.root)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -53,7 +54,7 @@ class Document:
 
     def copy(self) -> Element:
         """A tree of its own, to be edited."""
-        return parse(self.text)
+        return copy.deepcopy(self.root.getroottree()).getroot()
 
 
 def parse(text: str) -> Element:

@@ -40,6 +40,9 @@ AGENT_SECONDS = 10
 
 _POLL_SECONDS = 0.2
 
+# libvirt's NEWS.
+_REMEMBERS_MEMORY: Version = (9, 2, 0)
+
 
 class Gone(VirtiofsError):
     """There is no such domain."""
@@ -132,6 +135,7 @@ class Hypervisor:
                 live=live,
                 persistent=persistent,
                 paused=live is not None and status != libvirt.VIR_DOMAIN_RUNNING,
+                memory_forgotten=live is not None and self._forgot_memory(domain.name()),
                 managed_save=live is None and persistent and _managed_save(domain),
                 dead=frozenset() if live is None else self._dead_daemons(live),
             )
@@ -328,6 +332,22 @@ class Hypervisor:
     def _tags_mounted(self, name: str) -> frozenset[str] | None:
         say = self.agent(name)
         return None if say is None else _guest_agent.virtiofs_tags_mounted(say)
+
+    def _forgot_memory(self, name: str) -> bool:
+        """Whether hot-plug fails with "requires shared memory" although the memory is shared (libvirt 7.9 to 9.1)."""
+        directory = self._state_directory
+        if directory is None or self._remembers_memory:
+            return False
+        try:
+            # Each is written when its process starts.
+            daemon, machine = (os.stat(os.path.join(directory, f"{each}.pid")) for each in ("driver", name))
+        except OSError:
+            return False
+        return daemon.st_mtime > machine.st_mtime
+
+    @functools.cached_property
+    def _remembers_memory(self) -> bool:
+        return self.libvirt_version >= _REMEMBERS_MEMORY
 
     def _dead_daemons(self, live: Document) -> frozenset[str]:
         directory, number = self._state_directory, live.root.get("id")

@@ -82,10 +82,14 @@ def plan_live(
     for item in wanted.present:
         tag = item.share.tag
         if tag in live:
-            differences = item.share.differences(_share.read(live[tag]))
+            differences = item.share.differences(state.live_shares[tag])
             if not differences and tag not in state.dead:
                 continue
-            reason = _why_no_detach(state, tag, options, host) or _why_kept(wanted, tag, options)
+            reason = (
+                _why_no_detach(state, tag, options, host)
+                or _why_no_memory(state, host)
+                or _why_kept(wanted, tag, options)
+            )
             if reason is None:
                 steps.append(_reattach(state, item, live[tag], before, differences))
         else:
@@ -102,10 +106,18 @@ def plan_live(
 def _why_no_attach(state: DomainState, options: Options, host: Host, places: int | None) -> Reason | None:
     if options.apply == "config":
         return APPLY_CONFIG
+    reason = _why_no_memory(state, host) or _why_no_hotplug(host)
+    return reason or (NO_FREE_PORT if places is not None and places <= 0 else None)
+
+
+def _why_no_memory(state: DomainState, host: Host) -> Reason | None:
     assert state.live is not None
     if not _memory_plan.is_shared(state.live.root):
         return NO_SHARED_MEMORY
-    return _why_no_hotplug(host) or (NO_FREE_PORT if places is not None and places <= 0 else None)
+    if state.memory_forgotten:
+        words = f"libvirt {dotted(host.libvirt)} was restarted and forgot that its memory is shared (9.2.0 would not)"
+        return Reason(NO_SHARED_MEMORY.code, words)
+    return None
 
 
 def _why_no_detach(state: DomainState, tag: str, options: Options, host: Host) -> Reason | None:

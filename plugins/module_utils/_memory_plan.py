@@ -52,25 +52,28 @@ def is_shared(root: Element) -> bool:
     return all((cell.get("memAccess") or access) == "shared" for cell in cells)
 
 
-def share_memory(root: Element, backing: str, *, cell: bool) -> bool:
-    """Make the memory shared where it is not, with as little as possible. Returns whether anything changed.
+def is_as_wanted(root: Element, *, cell: bool) -> bool:
+    """Whether :func:`share_memory` would find nothing to do."""
+    return is_shared(root) and (not cell or bool(_cells(root)))
+
+
+def share_memory(root: Element, backing: str, *, cell: bool) -> None:
+    """Make the memory shared where it is not, with as little as possible.
 
     ``backing`` (``memfd``, ``file``, ``hugepages``) counts only where the document has not chosen yet.
     ``cell``: a domain without NUMA cells gets one that holds all its CPUs and memory.
 
     :raises VirtiofsError: the document has what cannot be shared.
     """
-    shared, edited = is_shared(root), False
+    shared = is_shared(root)
     if cell and not _cells(root):
         _add_cell(root)
-        edited = True
     if shared:
-        return edited
+        return
     _share_backing(_memory_backing(root), backing)
     for item in _cells(root):
         if item.get("memAccess") == "private":
             item.set("memAccess", "shared")
-    return True
 
 
 def _share_backing(memory: Element, backing: str) -> None:

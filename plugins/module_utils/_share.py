@@ -62,9 +62,6 @@ class Share:
             if getattr(self, name) is not None and _meaning(name, self) != _meaning(name, other)
         )
 
-    def differences_to(self, wanted: Share) -> tuple[str, ...]:
-        return wanted.differences(self)
-
     def only(self, names: tuple[str, ...]) -> Share:
         """The share with nothing but these options."""
         return Share(self.tag, **{name: getattr(self, name) for name in names})
@@ -118,23 +115,24 @@ def shares_in(root: Element) -> dict[str, Share]:
 
 def read(element: Element) -> Share:
     """What an element says. A share through ``<source socket=…>`` has no source: its daemon is somebody else's."""
-    driver, binary, source = element.find("driver"), element.find("binary"), element.find("source")
-    alias = element.find("alias")
+    parts = {item.tag: item for item in element}
+    driver, binary, source, alias = (parts.get(name) for name in ("driver", "binary", "source", "alias"))
+    inner = {} if binary is None else {item.tag: item for item in binary}
     return Share(
-        tag=tag_of(element),
-        source=None if source is None else source.get("dir"),
-        readonly=True if element.find("readonly") is not None else None,
+        tag=_get(parts.get("target"), "dir") or "",
+        source=_get(source, "dir"),
+        readonly=True if "readonly" in parts else None,
         queue=_number(driver, "queue"),
-        cache=_attribute(binary, "cache", "mode"),
-        xattr=_switch(None if binary is None else binary.get("xattr")),
-        sandbox=_attribute(binary, "sandbox", "mode"),
-        lock_posix=_switch(_attribute(binary, "lock", "posix")),
-        lock_flock=_switch(_attribute(binary, "lock", "flock")),
-        thread_pool=_number(None if binary is None else binary.find("thread_pool"), "size"),
-        open_files=_number(None if binary is None else binary.find("openfiles"), "max"),
-        binary=None if binary is None else binary.get("path"),
-        idmap=_read_idmap(element.find("idmap")),
-        alias=None if alias is None else alias.get("name"),
+        cache=_get(inner.get("cache"), "mode"),
+        xattr=_switch(_get(binary, "xattr")),
+        sandbox=_get(inner.get("sandbox"), "mode"),
+        lock_posix=_switch(_get(inner.get("lock"), "posix")),
+        lock_flock=_switch(_get(inner.get("lock"), "flock")),
+        thread_pool=_number(inner.get("thread_pool"), "size"),
+        open_files=_number(inner.get("openfiles"), "max"),
+        binary=_get(binary, "path"),
+        idmap=_read_idmap(parts.get("idmap")),
+        alias=_get(alias, "name"),
     )
 
 
@@ -191,9 +189,18 @@ def write(element: Element, share: Share) -> None:
         _write_idmap(element, share.idmap)
 
 
-def remove_element(element: Element) -> None:
-    """Take the share out of its document."""
-    remove(element)
+def change(root: Element, share: Share) -> None:
+    """Make the element of that tag say what the share says."""
+    write(_find(root, share.tag), share)
+
+
+def remove_from(root: Element, tag: str) -> None:
+    """Take the share of that tag out of the document."""
+    remove(_find(root, tag))
+
+
+def _find(root: Element, tag: str) -> Element:
+    return next(element for element in elements(root) if tag_of(element) == tag)
 
 
 def detached_copy(element: Element) -> Element:
@@ -258,9 +265,8 @@ def _read_idmap(element: Element | None) -> IdMap | None:
     return IdMap(**ranges)
 
 
-def _attribute(parent: Element | None, tag: str, name: str) -> str | None:
-    found = None if parent is None else parent.find(tag)
-    return None if found is None else found.get(name)
+def _get(element: Element | None, name: str) -> str | None:
+    return None if element is None else element.get(name)
 
 
 def _number(element: Element | None, name: str) -> int | None:

@@ -10,7 +10,8 @@ domain starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _paths
@@ -119,14 +120,16 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
     :raises VirtiofsError: naming the item and what is wrong with its source.
     """
     not_yet = []
+    plain = {item.share.source: _paths.normalized(item.share.source) for item in items if item.share.source}
+    holding = {above: path for path in plain.values() for above in _above(path)}
+    problems = {source: _unsafe(path, directories[source], holding) for source, path in plain.items()}
     for item in items:
         if item.absent or item.share.source is None:
             continue
         found = directories[item.share.source]
-        if not item.allow_unsafe_source:
-            problem = _unsafe(item.share.source, found, items)
-            if problem:
-                raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")
+        problem = problems[item.share.source]
+        if problem and not item.allow_unsafe_source:
+            raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")
         if not found.exists:
             not_yet.append(f"{item.label}: source: the directory {item.share.source} does not exist")
         elif not found.directory:
@@ -139,38 +142,45 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
     return tuple(not_yet)
 
 
-def check_images(items: Iterable[Item], name: str, root: Element) -> None:
+def check_images(items: Iterable[Item], domains: Mapping[str, Element]) -> None:
     """Whether a source holds a disk image of a domain: a guest could then write another guest's disk.
 
     :raises VirtiofsError: it does.
     """
-    images = [source.get("file") for source in root.iterfind("devices/disk/source") if source.get("file")]
-    for item in items:
-        if item.absent or item.allow_unsafe_source or item.share.source is None:
-            continue
-        directory = _paths.normalized(item.share.source)
-        held = next((image for image in images if _paths.within(_paths.normalized(image), directory)), None)
-        if held:
-            raise VirtiofsError(
-                f"{item.label}: source: {item.share.source} holds the disk image {held} of domain {name}; "
-                "allow_unsafe_source would share it"
-            )
+    asking = {
+        _paths.normalized(item.share.source): item
+        for item in items
+        if not (item.absent or item.allow_unsafe_source or item.share.source is None)
+    }
+    for name, root in domains.items():
+        for source in root.iterfind("devices/disk/source"):
+            image = source.get("file")
+            held = next((above for above in _above(image) if above in asking), None) if image else None
+            if held:
+                raise VirtiofsError(
+                    f"{asking[held].label}: source: {held} holds the disk image {image} of domain {name}; "
+                    "allow_unsafe_source would share it"
+                )
 
 
-def _unsafe(source: str, found: Directory, items: Iterable[Item]) -> str | None:
-    plain = _paths.normalized(source)
+def _unsafe(plain: str, found: Directory, holding: Mapping[str, str]) -> str | None:
     if found.symlink:
-        return f"{found.symlink} in {source} is a symlink, whose target can change"
+        return f"{found.symlink} in {plain} is a symlink, whose target can change"
     if plain in _paths.system_directories or plain in _paths.public_directories or plain in _SHARES_ROOTS:
-        return f"{source} is a system directory"
+        return f"{plain} is a system directory"
     for tree in _CLOSED_TREES:
         if _paths.within(plain, tree) or _paths.within(tree, plain):
-            return f"{source} is above or below the system directory {tree}"
-    for item in items:
-        other = item.share.source
-        if other and not item.absent and _paths.normalized(other) != plain and _paths.within(other, plain):
-            return f"{source} holds {other}, the source of another share"
+            return f"{plain} is above or below the system directory {tree}"
+    if plain in holding:
+        return f"{plain} holds {holding[plain]}, the source of another share"
     return None
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories that a path is in, nearest first."""
+    while path not in ("/", ""):
+        path = posixpath.dirname(path)
+        yield path
 
 
 def _tag_problem(tag: str) -> str | None:

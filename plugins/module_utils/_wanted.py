@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils import _readonly_bind, _share
+from ansible_collections.virtio.fs.plugins.module_utils import _readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item
@@ -66,7 +66,7 @@ class Wanted:
         """Running shares that must leave or change: the guest has to be asked about these."""
         if self.state.live is None:
             return ()
-        live = _share.shares_in(self.state.live.root)
+        live = self.state.live_shares
         changed = (
             item.share.tag
             for item in self.present
@@ -105,7 +105,7 @@ def by_domain(
 
 
 def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
-    existing = _share.shares_in(state.config.root)
+    existing = state.config_shares
     return tuple(_readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items)
 
 
@@ -115,5 +115,4 @@ def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tup
 
 
 def _tags(state: DomainState) -> tuple[str, ...]:
-    live = () if state.live is None else tuple(_share.shares_in(state.live.root))
-    return (*_share.shares_in(state.config.root), *live)
+    return (*state.config_shares, *state.live_shares)

@@ -75,6 +75,12 @@ class Libvirt:
     def live(self, domain: str) -> str:
         return self.ask("xml", domain=domain, flags=0)
 
+    def kill(self) -> None:
+        """End the driver and leave its machines running."""
+        self._process.kill()
+        self._process.wait(10)
+        self._close_files()
+
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -83,9 +89,12 @@ class Libvirt:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._log.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for file in (self._process.stdin, self._process.stdout, self._log):
+            if file is not None:
+                file.close()
 
 
 def embedded(directory: Path) -> Libvirt:

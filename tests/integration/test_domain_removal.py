@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from domain_machine import SHARED_MEMORY, broken_daemon, machine, share, tags
-from libvirt_lab import Libvirt
+from libvirt_lab import Libvirt, embedded
 
 
 def _absent(tag: str = "data", **options: bool) -> dict[str, object]:
@@ -134,3 +134,23 @@ def test_a_hotplug_that_fails_leaves_neither_half(libvirt: Libvirt, source: str,
     result = libvirt.domain_module(shares=[share(source, binary=broken_daemon(tmp_path))])
     assert "cannot attach data to the running domain vm1" in result["msg"]
     assert (libvirt.config("vm1"), tags(libvirt.live("vm1"))) == (before, [])
+
+
+def test_a_libvirt_that_forgot_the_shared_memory(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    wanted = [share(str(tmp_path / "source"))]
+    first = embedded(tmp_path)
+    first.ask("define", xml=machine(memory=SHARED_MEMORY))
+    first.ask("start", domain="vm1")
+    first.kill()
+    # The same as a restart of libvirtd: the machine runs on, and a new driver finds it.
+    again = Libvirt(first.uri, tmp_path / "again")
+    try:
+        result = again.domain_module(shares=wanted)
+        assert [entry["reason"] for entry in result["restart_required"]] == ["no_shared_memory"]
+        assert "forgot" in result["restart_required"][0]["message"]
+        done = again.domain_module(shares=wanted, apply="restart", shutdown_timeout=1, force_off=True)
+        assert done["restart_required"] == []
+        assert tags(again.live("vm1")) == ["data"]
+    finally:
+        again.close()
