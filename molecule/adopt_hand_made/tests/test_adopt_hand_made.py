@@ -20,7 +20,7 @@ FACTS = {
     "table": "sfdisk --dump /dev/disk/by-id/lab-hv1-disk0",
     "definition": "virsh dumpxml vm3 --inactive --security-info",
     "qemu": "cat /run/libvirt/qemu/vm3.pid",
-    "superblock": "blkid -p -o export /dev/disk/by-label/proof_vm3",
+    "superblock": "blkid -p -o export $(findfs LABEL=proof_vm3)",
 }
 
 

@@ -53,7 +53,7 @@ def on_host(hv1: Machine, machine: Callable[[str], Machine]) -> SeenHost:
     for name in NAMES:
         facts[f"running {name}"] = f"virsh dumpxml {name}"
         facts[f"defined {name}"] = f"virsh dumpxml {name} --inactive"
-        facts[f"superblock {name}"] = f"dumpe2fs -h /dev/disk/by-label/proof_{name} 2>/dev/null"
+        facts[f"superblock {name}"] = f"dumpe2fs -h $(findfs LABEL=proof_{name}) 2>/dev/null"
     seen = hv1.read(facts)
     devices = json.loads(seen["devices"])["blockdevices"]
     return SeenHost(
