@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
-from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils import _domain_xml, _guest_agent, _share
+from ansible_collections.virtio.fs.plugins.module_utils._daemon_files import DaemonFiles
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Version
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
@@ -137,7 +135,7 @@ class Hypervisor:
                 paused=live is not None and status != libvirt.VIR_DOMAIN_RUNNING,
                 memory_forgotten=live is not None and self._forgot_memory(domain.name()),
                 managed_save=live is None and persistent and _managed_save(domain),
-                dead=frozenset() if live is None else self._dead_daemons(live),
+                dead=frozenset() if live is None else self._files.dead(live),
             )
 
     def mounted(self, name: str, tags: Iterable[str]) -> dict[str, bool | None]:
@@ -164,10 +162,7 @@ class Hypervisor:
 
     def daemon_pids(self, live: Document) -> dict[str, int]:
         """The process ids that libvirt noted for the daemons of a running domain, by tag; also of dead ones."""
-        directory, number = self._state_directory, live.root.get("id")
-        files = {} if directory is None or number is None else _pid_files(directory, number)
-        found = {share.tag: _pid(files.get(share.alias or "")) for share in _share.shares_in(live.root).values()}
-        return {tag: pid for tag, pid in found.items() if pid is not None}
+        return self._files.pids(live)
 
     def define(self, uuid: str, xml: str, expected: Document) -> None:
         """Replace the persistent definition, unless somebody else has changed it since ``expected`` was read."""
@@ -335,92 +330,15 @@ class Hypervisor:
 
     def _forgot_memory(self, name: str) -> bool:
         """Whether hot-plug fails with "requires shared memory" although the memory is shared (libvirt 7.9 to 9.1)."""
-        directory = self._state_directory
-        if directory is None or self._remembers_memory:
-            return False
-        try:
-            # Each is written when its process starts.
-            daemon, machine = (os.stat(os.path.join(directory, f"{each}.pid")) for each in ("driver", name))
-        except OSError:
-            return False
-        return daemon.st_mtime > machine.st_mtime
+        return not self._remembers_memory and self._files.libvirt_is_younger(name)
 
     @functools.cached_property
     def _remembers_memory(self) -> bool:
         return self.libvirt_version >= _REMEMBERS_MEMORY
 
-    def _dead_daemons(self, live: Document) -> frozenset[str]:
-        directory, number = self._state_directory, live.root.get("id")
-        if directory is None or number is None or not any(True for dummy in _share.elements(live.root)):
-            return frozenset()
-        pid_files = _pid_files(directory, number)
-        return frozenset(
-            share.tag
-            for share in _share.shares_in(live.root).values()
-            if share.alias in pid_files and not _holds(pid_files[share.alias])
-        )
-
     @functools.cached_property
-    def _state_directory(self) -> str | None:
-        """Where libvirt keeps the pid files of this connection's daemons (qemu_conf.c: stateDir)."""
-        parts = urlsplit(self.uri)
-        if parts.scheme != "qemu":
-            return None
-        if parts.path == "/embed":
-            root = parse_qs(parts.query).get("root")
-            return os.path.join(root[0], "run", "qemu") if root else None
-        if parts.path == "/session":
-            runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-            return os.path.join(runtime, "libvirt", "qemu", "run")
-        return "/run/libvirt/qemu"
-
-
-def _pid_files(directory: str, number: str) -> dict[str, str]:
-    """Pid files of a running domain's daemons, by the alias of the device: ``ID-NAME-ALIAS-fs.pid``."""
-    found = {}
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return {}
-    for name in names:
-        if name.startswith(f"{number}-") and name.endswith("-fs.pid"):
-            alias = name[: -len("-fs.pid")].rpartition("-")[2]
-            found[alias] = os.path.join(directory, name)
-    return found
-
-
-def _holds(pid_file: str) -> bool:
-    """Whether the process that wrote this pid file runs. One that nobody has reaped yet does not."""
-    try:
-        with open(pid_file, encoding="ascii") as file:
-            pid = int(file.read().strip())
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            if file.read().rpartition(")")[2].split()[0] in ("Z", "X"):
-                return False
-        return _is_locked(pid_file)
-    except FileNotFoundError:
-        # Without a pid file nobody can tell, and nothing is said to be dead.
-        return not os.path.exists(pid_file)
-    except (OSError, ValueError):
-        return True
-
-
-def _pid(pid_file: str | None) -> int | None:
-    try:
-        with open(pid_file or "", encoding="ascii") as file:
-            return int(file.read().strip())
-    except (OSError, ValueError):
-        return None
-
-
-def _is_locked(pid_file: str) -> bool:
-    """libvirt's children lock their pid file for as long as they live; so a number that was reused shows."""
-    with open(pid_file, "r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    def _files(self) -> DaemonFiles:
+        return DaemonFiles(self.uri)
 
 
 def _managed_save(domain: Any) -> bool:

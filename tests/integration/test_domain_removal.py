@@ -111,6 +111,17 @@ def test_with_a_dead_daemon_nothing_is_detached_live(libvirt: Libvirt, source: s
     assert not libvirt.domain_module(shares=[_absent()])["changed"]
 
 
+def test_a_dead_daemon_is_seen_under_a_long_name_too(libvirt: Libvirt, source: str) -> None:
+    name = "Größe-of-a-domain-name-that-libvirt-cuts"
+    libvirt.ask("define", xml=machine(name, memory=SHARED_MEMORY))
+    wanted = [share(source, domain=name)]
+    libvirt.domain_module(shares=wanted)
+    libvirt.ask("start", domain=name)
+    assert libvirt.domain_module(shares=wanted)["restart_required"] == []
+    _kill_daemon(libvirt)
+    assert [entry["reason"] for entry in libvirt.domain_module(shares=wanted)["restart_required"]] == ["daemon_dead"]
+
+
 def test_a_restart_brings_a_dead_daemon_back(libvirt: Libvirt, source: str) -> None:
     _running_with_a_share(libvirt, source)
     _kill_daemon(libvirt)
