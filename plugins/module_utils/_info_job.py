@@ -104,7 +104,7 @@ def _with_guests(hypervisor: Hypervisor, states: Sequence[DomainState], fstab: b
     def ask(state: DomainState) -> Domain:
         if state.live is None:
             return Domain(state, mounts=())
-        if not any(True for root in (state.config.root, state.live.root) for _ in _share.elements(root)):
+        if not any(True for root in (state.config.root, state.live.root) for dummy in _share.elements(root)):
             return Domain(state, mounts=())
         say = None if state.paused else hypervisor.agent(state.uuid)
         mounts = None if say is None else _guest_agent.virtiofs_mounts(say)

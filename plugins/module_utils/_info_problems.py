@@ -304,4 +304,3 @@ def _gib(number: int) -> str:
 
 def _problem(what: str, where: str, message: str, remedy: str) -> Problem:
     return {"what": what, "where": where, "message": message, "remedy": remedy}
-

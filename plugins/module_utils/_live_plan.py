@@ -111,8 +111,7 @@ def _why_no_attach(state: DomainState, options: Options, host: Host, places: int
 
 
 def _why_no_memory(state: DomainState, host: Host) -> Reason | None:
-    assert state.live is not None
-    if not _memory_plan.is_shared(state.live.root):
+    if state.live is not None and not _memory_plan.is_shared(state.live.root):
         return NO_SHARED_MEMORY
     if state.memory_forgotten:
         words = f"libvirt {dotted(host.libvirt)} was restarted and forgot that its memory is shared (9.2.0 would not)"

@@ -257,7 +257,7 @@ ITEM = {
     "mount_options": {"type": "list", "elements": "str"},
     "allow_suid": {"type": "bool", "default": False},
     "allow_dev": {"type": "bool", "default": False},
-    "passno": {"type": "int"},
+    "passno": {"type": "int", "no_log": False},
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "mode": {"type": "raw"},

@@ -67,9 +67,9 @@ def _measure(count: int, directory: Path) -> str:
         for number in range(count)
         for source in sources
     ]
-    reading = min(_seconds(lambda: _read_all(connection)) for _ in range(3))
+    reading = min(_seconds(lambda: _read_all(connection)) for dummy in range(3))
     results: list[dict[str, Any]] = []
-    running = min(_seconds(lambda: results.append(_run(wanted))) for _ in range(3))
+    running = min(_seconds(lambda: results.append(_run(wanted))) for dummy in range(3))
     assert all(not result["changed"] and len(result["domains"]) == count for result in results), results[0]
     return (
         f"{count} domains with {_SHARES} shares: {running:.2f} s, reading their XML {reading:.2f} s, "

@@ -34,7 +34,7 @@ def _kill_daemon(libvirt: Libvirt) -> None:
     (pid_file,) = (root / "run" / "qemu").glob("*-fs.pid")
     pid = int(pid_file.read_text())
     os.kill(pid, signal.SIGKILL)
-    for _ in range(100):
+    for dummy in range(100):
         stat = Path(f"/proc/{pid}/stat")
         if not stat.exists() or ") Z " in stat.read_text():
             return
@@ -133,7 +133,7 @@ def test_a_restart_brings_a_dead_daemon_back(libvirt: Libvirt, source: str) -> N
 def test_a_changed_option_waits_while_nobody_can_tell(libvirt: Libvirt, source: str) -> None:
     _running_with_a_share(libvirt, source)
     wanted = [share(source, cache="always")]
-    first, second = (libvirt.domain_module(shares=wanted) for _ in range(2))
+    first, second = (libvirt.domain_module(shares=wanted) for dummy in range(2))
     assert first["actions"] == ["define vm1: share data with another cache"]
     assert (second["changed"], [entry["reason"] for entry in second["restart_required"]]) == (False, ["mount_unknown"])
 
