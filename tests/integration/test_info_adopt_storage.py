@@ -63,7 +63,11 @@ def adopted(lab: DiskLab, path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("options", "passno"),
-    [("rw,noatime,nosuid,nodev,nofail,x-systemd.device-timeout=30s", 2), ("rw,noatime,nosuid,nodev", 0), ("defaults", 1)],
+    [
+        ("rw,noatime,nosuid,nodev,nofail,x-systemd.device-timeout=30s", 2),
+        ("rw,noatime,nosuid,nodev", 0),
+        ("defaults", 1),
+    ],
     ids=["as the role makes it", "another line", "not hardened at all"],
 )
 def test_the_list_changes_nothing(lab: DiskLab, options: str, passno: int) -> None:

@@ -64,7 +64,8 @@ def test_a_daemon_that_serves_something_else_is_stale(serves: tuple[str, str] | 
 
 def test_a_directory_inside_a_mounted_filesystem_is_not_stale():
     below = source("/shared/data", "/shared")
-    state = dataclasses.replace(with_daemon(Daemon("data", pid=7, serves=("8:1", "/data"))), sources={below.path: below})
+    daemon = Daemon("data", pid=7, serves=("8:1", "/data"))
+    state = dataclasses.replace(with_daemon(daemon), sources={below.path: below})
     assert problems(state) == []
 
 
