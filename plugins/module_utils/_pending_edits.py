@@ -87,6 +87,9 @@ def _prepared(root: Element) -> Element:
         parent = element.getparent()
         if parent is not None and _does_not_count(element, tree):
             parent.remove(element)
+    devices = tree.find("devices")
+    if devices is not None and not len(devices):
+        tree.remove(devices)
     _forget_cpu_details(tree)
     return tree
 

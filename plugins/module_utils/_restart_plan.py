@@ -46,4 +46,7 @@ def _memory_as_running(root: Element, live: Element) -> None:
         if theirs is not None and mine is not None:
             mine.getparent().replace(mine, _share.detached_copy(theirs))
         elif mine is not None:
+            parent = mine.getparent()
             remove(mine)
+            if parent is not root and not len(parent) and not parent.attrib:
+                remove(parent)

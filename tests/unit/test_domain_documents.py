@@ -21,8 +21,10 @@ from domain_surroundings import absent, host, item, options, surroundings, text,
 
 from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_plan import edited
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, parse
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, canonical, parse
+from ansible_collections.virtio.fs.plugins.module_utils._pending_edits import pending_edits
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._restart_plan import as_running
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, IdRange
 
 _ITEMS = (
@@ -195,3 +197,45 @@ def test_any_shape_of_document(before: str, memory: str, cell: str) -> None:
         root.remove(cpu)
         after = text(root)
     assert surroundings(after, _TAGS) == surroundings(before, _TAGS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("cell", ["auto", "always"])
+def test_going_back_to_what_runs_gives_the_old_definition(name: str, cell: str) -> None:
+    before = Document(DOCUMENTS[name])
+    after = Document(_edit(DOCUMENTS[name], *_ITEMS, numa_cell=cell))
+    assert after != before
+    assert _without_devices_made(as_running(after, before)) == before.canonical
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_our_own_edits_are_no_pending_edits_of_others(name: str) -> None:
+    after = Document(_edit(DOCUMENTS[name], *_ITEMS, numa_cell="always"))
+    assert pending_edits(Document(DOCUMENTS[name]), after) == ()
+
+
+def _without_devices_made(document: Document) -> str:
+    root = document.copy()
+    devices = root.find("devices")
+    if devices is not None and not len(devices) and not devices.attrib:
+        root.remove(devices)
+    return canonical(root)
+
+
+def _captured_pairs() -> list[str]:
+    return [name[: -len("-live")] for name in DOCUMENTS if name.startswith("captured: ") and name.endswith("-live")]
+
+
+@pytest.mark.parametrize("name", _captured_pairs())
+def test_a_running_machine_has_no_pending_edits_until_somebody_makes_one(name: str) -> None:
+    live, config = DOCUMENTS[f"{name}-live"], DOCUMENTS[f"{name}-definition"]
+    assert pending_edits(Document(live), Document(config)) == ()
+    for before, after in (
+        ("<vcpu placement='static'>", "<vcpu placement='static'>1"),
+        ("<on_crash>destroy", "<on_crash>restart"),
+        ("<devices>", "<devices><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"),
+        ("<audio id='1' type='none'/>", ""),
+        ("<clock offset='utc'/>", "<clock offset='utc'><timer name='hpet' present='no'/></clock>"),
+    ):
+        assert before in config
+        assert pending_edits(Document(live), Document(config.replace(before, after))) != ()
