@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import time
 
 import container
 import images
 import initrd
 import keys
-from machine import has_kvm, replace_text, run, say, wait_until
+from machine import LabError, has_kvm, run, say, wait_until
 from topology import STATE, Guest, Hypervisor
 
 DOMAIN = """\
@@ -95,21 +95,51 @@ def start(hypervisor: Hypervisor, guest: Guest) -> None:
     """Start the domain unless it runs."""
     if guest.name in container.inside(hypervisor, ["virsh", "list", "--name"], timeout=180).split():
         return
-    container.demand_free_port(guest.name, guest.port)
     container.inside(hypervisor, ["virsh", "start", guest.name], timeout=180)
 
 
-def wait_ready(guest: Guest, seconds: float = 300) -> None:
-    """Wait until ssh lets us in."""
-    took = wait_until(
-        f"an ssh answer from guest {guest.name} (see {STATE}/{guest.hypervisor}/guests/{guest.name}.console)",
-        seconds, lambda: container.answers_ssh(guest.port),
-    )  # fmt: skip
-    run([*keys.ssh_command(guest), "true"], timeout=90)
-    say(f"Guest {guest.name} answers ssh on port {guest.port} ({took:.0f} s).")
+def states(hypervisor: Hypervisor) -> dict[str, str]:
+    """Every domain that libvirt knows there, and its state in libvirt's words."""
+    lines = container.inside(hypervisor, ["sh", "-c", "! command -v virsh >/dev/null || virsh list --all"]).splitlines()
+    words = [line.split(None, 2) for line in lines[2:] if line.strip()]
+    return {found[1]: found[2].strip() for found in words}
 
 
-def _identity(guest: Guest) -> dict:
+def reboot(guest: Guest) -> None:
+    """Reboot from inside, as its administrator would."""
+    before = _boot_id(guest)
+    run([*keys.ssh_command(guest), "systemctl reboot --no-block"], timeout=120)
+    wait_until(f"the reboot of {guest.name}", 300, lambda: _boot_id(guest) not in ("", before), pause=2)
+
+
+def _boot_id(guest: Guest) -> str:
+    if not container.answers_ssh(guest.port):
+        return ""
+    return run([*keys.ssh_command(guest), "cat /proc/sys/kernel/random/boot_id"], timeout=120, check=False).strip()
+
+
+def wait_ready(hypervisor: Hypervisor, guest: Guest, seconds: float = 300) -> None:
+    """Wait until ssh lets us in; stop waiting when the domain has stopped."""
+    begun = time.monotonic()
+    looked = begun
+    console = f"{STATE}/{guest.hypervisor}/guests/{guest.name}.console"
+
+    def answered() -> bool:
+        nonlocal looked
+        if container.answers_ssh(guest.port):
+            return True
+        if time.monotonic() - looked > 20:
+            looked = time.monotonic()
+            if states(hypervisor).get(guest.name) != "running":
+                raise LabError(f"guest {guest.name} stopped while it booted; its last words are in {console}")
+        return False
+
+    wait_until(f"an ssh answer from guest {guest.name} (its console is in {console})", seconds, answered)
+    run([*keys.ssh_command(guest), "true"], timeout=120)
+    say(f"Guest {guest.name} answers ssh on port {guest.port} ({time.monotonic() - begun:.0f} s).")
+
+
+def _identity(guest: Guest) -> dict[str, tuple[int, str]]:
     # The machine id must be the same at every boot and another in every guest.
     machine_id = hashlib.md5(f"{STATE}/{guest.name}".encode()).hexdigest()
     return {

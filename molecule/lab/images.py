@@ -7,14 +7,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
+import re
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Tuple
 
 import recipe
-from machine import LabError, run, say
+from machine import LabError, say
 from topology import CACHE
 
 
@@ -39,7 +41,6 @@ def ensure(image: str) -> Path:
             recipe.build(image, fresh)
             fresh.rename(place)
             say(f"Image {image} is built ({time.monotonic() - begun:.0f} s).")
-        _discard_superseded(image)
     return place
 
 
@@ -47,10 +48,27 @@ def _discard_leftovers(image: str) -> None:
     shutil.rmtree(CACHE / f".building-{image}", ignore_errors=True)
 
 
-def _discard_superseded(image: str) -> None:
-    for other in CACHE.glob(f"{image}-*"):
-        if other != path(image) and len(other.name) == len(path(image).name):
-            shutil.rmtree(other, ignore_errors=True)
+def discard_superseded() -> None:
+    """Remove images of recipes that are no more, unless some lab on this machine may still run from them."""
+    if not CACHE.exists():
+        return
+    with open(CACHE / ".in-use", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for place in CACHE.iterdir():
+            match = re.fullmatch(r"((hypervisor|bare|guest)-[a-z]+)-[0-9a-f]{12}", place.name)
+            if match and place != path(match[1]):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def hold() -> int:
+    """Keep images from being removed for as long as this process has the returned descriptor open."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(CACHE / ".in-use", os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 @contextmanager
@@ -71,7 +89,3 @@ def _locked(image: str) -> Iterator[None]:
                         raise LabError(f"another run has been building image {image} for half an hour") from None
                     time.sleep(1)
         yield
-
-
-def kinds(suites: List[str]) -> Tuple[str, ...]:
-    return tuple(f"{kind}-{suite}" for suite in suites for kind in ("hypervisor", "bare", "guest"))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest's kernel, and a small initial RAM disk that mounts the root disk, sets up the network, gives the guest its identity.
+"""A guest's kernel, and a small initial RAM disk: mounts the root disk, sets up the network, gives the guest its name.
 
 Debian's own takes several seconds more per boot without KVM. The kernel unpacks archives one after the other,
 so a guest's identity (name, keys) is a second archive behind the one that all guests share.
@@ -12,7 +12,6 @@ import lzma
 import struct
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 INIT = """\
 #!/bin/busybox sh
@@ -43,10 +42,10 @@ exec /bin/busybox switch_root /root /sbin/init
 """
 LOADED = ["virtio_pci", "virtio_blk", "ext4", "virtio_rng", "virtio_net", "virtio_console"]
 
-Member = Tuple[str, int, bytes]  # name, mode with file type, content
+Member = tuple[str, int, bytes]  # name, mode with file type, content
 
 
-def archive(members: List[Member]) -> bytes:
+def archive(members: list[Member]) -> bytes:
     """A cpio archive in the format that the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format)."""
     out = bytearray()
     for number, (name, mode, content) in enumerate([*members, ("TRAILER!!!", 0, b"")], start=1):
@@ -63,7 +62,7 @@ def base(root: Path, version: str, target: Path) -> None:
     """Write the archive that all guests of an image share: busybox, /init and the modules for the root disk."""
     modules = root / "usr/lib/modules" / version
     order = _with_dependencies(modules, LOADED)
-    members: List[Member] = [(name, 0o40755, b"") for name in ("bin", "dev", "proc", "sys", "root", "lib", "identity")]
+    members: list[Member] = [(name, 0o40755, b"") for name in ("bin", "dev", "proc", "sys", "root", "lib", "identity")]
     members.append(("bin/busybox", 0o100755, (target.parent / "busybox").read_bytes()))
     members.append(("init", 0o100755, INIT.encode()))
     for path in order:
@@ -73,15 +72,16 @@ def base(root: Path, version: str, target: Path) -> None:
     (target.parent / "busybox").unlink()
 
 
-def identity(files: Dict[str, Tuple[int, str]]) -> bytes:
+def identity(files: dict[str, tuple[int, str]]) -> bytes:
     """An archive of files (path in the guest: mode, text) that /init copies over the guest's root."""
     folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "."})
-    members: List[Member] = [(f"identity/{folder}", 0o40755 if folder != "root" else 0o40700, b"") for folder in folders]
+    modes = {"root": 0o40700, "root/.ssh": 0o40700}
+    members: list[Member] = [(f"identity/{folder}", modes.get(folder, 0o40755), b"") for folder in folders]
     members += [(f"identity/{name}", 0o100000 | mode, text.encode()) for name, (mode, text) in files.items()]
     return archive(members)
 
 
-def _with_dependencies(modules: Path, names: List[str]) -> List[str]:
+def _with_dependencies(modules: Path, names: list[str]) -> list[str]:
     """Module files in the order in which they can be loaded; names that are built into the kernel fall away."""
     needs = {}
     for line in (modules / "modules.dep").read_text().splitlines():
@@ -89,13 +89,12 @@ def _with_dependencies(modules: Path, names: List[str]) -> List[str]:
         needs[path] = rest.split()
     by_name = {_module_name(path): path for path in needs}
     soft = {"ext4": ["crc32c_generic", "crc32c_cryptoapi"]}
-    order: List[str] = []
+    order: list[str] = []
     for name in names:
         for wanted in [*soft.get(name, []), name]:
-            path = by_name.get(wanted)
-            for step in [*reversed(needs.get(path, [])), path] if path else []:
-                if step not in order:
-                    order.append(step)
+            if wanted in by_name:
+                path = by_name[wanted]
+                order += [step for step in [*reversed(needs[path]), path] if step not in order]
     return order
 
 

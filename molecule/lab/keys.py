@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
 
 from machine import replace_text, run
-from topology import HYPERVISORS, STATE, Host
+from topology import STATE, Host, hosts
 
 
 def folder() -> Path:
@@ -25,8 +24,8 @@ def ensure() -> None:
             (place / name).unlink(missing_ok=True)
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "virtio-fs-lab", "-f", str(place / name)])
     shown = " ".join((place / "host_ed25519.pub").read_text().split()[:2])
-    ports = [host.port for hypervisor in HYPERVISORS for host in (hypervisor, *hypervisor.guests)]
-    replace_text(place / "known_hosts", "".join(f"[127.0.0.1]:{port} {shown}\n" for port in ports))
+    known = "".join(f"[127.0.0.1]:{host.port} {shown}\n" for host in hosts())
+    replace_text(place / "known_hosts", known)
 
 
 def public_key() -> str:
@@ -37,7 +36,7 @@ def host_key() -> str:
     return (folder() / "host_ed25519").read_text()
 
 
-def ssh_command(host: Host) -> List[str]:
+def ssh_command(host: Host) -> list[str]:
     """How to reach a host of the lab with ssh, without the user's own configuration."""
     return [
         "ssh", "-F", "/dev/null", "-p", str(host.port), "-i", str(folder() / "id_ed25519"), "-o", "IdentitiesOnly=yes",

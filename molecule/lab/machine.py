@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Callable, Iterable, List, Optional, Sequence
 
 STARTED = time.monotonic()
 
@@ -24,7 +24,7 @@ def say(sentence: str) -> None:
     print(f"[{time.monotonic() - STARTED:5.1f}s] {sentence}", file=sys.stderr, flush=True)
 
 
-def run(argv: Sequence[str], timeout: float = 60, stdin: Optional[str] = None, check: bool = True) -> str:
+def run(argv: Sequence[str], timeout: float = 60, stdin: str | None = None, check: bool = True) -> str:
     """Run a command to its end and return what it printed; a failure or a time-out is a LabError."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, errors="replace")
@@ -48,7 +48,7 @@ def wait_until(what: str, seconds: float, test: Callable[[], bool], pause: float
     return time.monotonic() - begun
 
 
-def missing_packages() -> List[str]:
+def missing_packages() -> list[str]:
     """Debian packages from packages.txt whose command or file is not on this machine."""
     missing = []
     for line in (Path(__file__).parent / "packages.txt").read_text().splitlines():
@@ -82,8 +82,8 @@ def has_kvm() -> bool:
     return bool(flags & {"vmx", "svm"}) and Path("/dev/kvm").exists()
 
 
-def start_time(pid: int) -> Optional[int]:
-    """Clock ticks since boot at which a process started: with the pid it names one process for ever. None: no process."""
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which a process started; with its pid this names one process for ever. None: gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -97,7 +97,7 @@ def record(path: Path, pid: int) -> None:
     replace_text(path, f"{pid} {begun}\n")
 
 
-def recorded(path: Path) -> Optional[int]:
+def recorded(path: Path) -> int | None:
     """The recorded process, if it is still the same one."""
     try:
         pid, begun = path.read_text().split()
@@ -135,7 +135,7 @@ def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
     fresh.rename(path)
 
 
-def in_parallel(jobs: Iterable[Callable[[], None]]) -> None:
+def in_parallel(jobs: Iterable[Callable[[], object]]) -> None:
     """Run jobs at the same time; the first error is raised after all have ended."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from urllib.parse import urlsplit
 
 from machine import LabError, run
 
@@ -34,13 +35,23 @@ def uri() -> str:
     return found[0].rstrip("/")
 
 
-def proxy_options() -> List[str]:
+def addresses() -> list[tuple[str, int]]:
+    """Host and port of what apt talks to: the mirror, and the proxies that the machine's apt uses."""
+    found = []
+    for address in [uri(), *re.findall(r'"(https?://[^"]+)"', "\n".join(proxy_options()))]:
+        parts = urlsplit(address)
+        if parts.hostname and parts.scheme in ("http", "https"):
+            found.append((parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]))
+    return found
+
+
+def proxy_options() -> list[str]:
     """The machine's own apt settings for reaching its mirror, as lines of an apt.conf."""
     dumped = run(["apt-config", "dump"]).splitlines()
     return [line for line in dumped if re.match(r"Acquire::(https?::)?(Proxy|http::Proxy|https::Proxy)", line)]
 
 
-def _sources() -> Iterator[Tuple[str, List[str], List[str]]]:
+def _sources() -> Iterator[tuple[str, list[str], list[str]]]:
     folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     for file in files:
@@ -53,14 +64,14 @@ def _sources() -> Iterator[Tuple[str, List[str], List[str]]]:
             yield from _one_line(text)
 
 
-def _one_line(text: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+def _one_line(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
     for line in text.splitlines():
         match = re.match(r"\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
         if match:
             yield match[1], [match[2]], match[3].split()
 
 
-def _deb822(text: str) -> Iterator[Tuple[str, List[str], List[str]]]:
+def _deb822(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
     uncommented = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", uncommented):
         fields = {}

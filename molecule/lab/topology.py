@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple, Union
 
 CACHE = Path(os.environ.get("VIRTIOFS_CACHE") or "/var/cache/virtio-fs")
 STATE = Path(os.environ.get("VIRTIOFS_LAB") or "/var/lib/virtio-fs-lab")
@@ -36,22 +35,27 @@ class Hypervisor:
     name: str
     suite: str
     offset: int
-    guests: Tuple[Guest, ...] = ()
+    guests: tuple[Guest, ...] = ()
     bare: bool = False
-    disk_gib: Optional[int] = 12
+    disk_gib: int | None = 12
 
     @property
     def port(self) -> int:
         return PORT_BASE + self.offset
 
     @property
+    def hosts(self) -> list[Host]:
+        """Itself and its guests."""
+        return [self, *self.guests]
+
+    @property
     def image(self) -> str:
         return ("bare-" if self.bare else "hypervisor-") + self.suite
 
 
-Host = Union[Hypervisor, Guest]
+Host = Hypervisor | Guest
 
-HYPERVISORS: Tuple[Hypervisor, ...] = (
+HYPERVISORS: tuple[Hypervisor, ...] = (
     Hypervisor("hv1", "trixie", 10, (Guest("vm1", "hv1", 11), Guest("vm2", "hv1", 12), Guest("vm3", "hv1", 13))),
     Hypervisor("hv2", "bookworm", 20, (Guest("old1", "hv2", 21, "bookworm"), Guest("old2", "hv2", 22, "bookworm"))),
     Hypervisor("hv3", "sid", 30, (Guest("new1", "hv3", 31),)),
@@ -70,12 +74,16 @@ def hypervisor(name: str) -> Hypervisor:
     raise LookupError(f"there is no hypervisor {name}; the lab has {', '.join(h.name for h in HYPERVISORS)}")
 
 
-def host(name: str) -> Host:
+def hosts() -> list[Host]:
+    """Hypervisors and guests."""
+    found: list[Host] = []
     for one in HYPERVISORS:
+        found += one.hosts
+    return found
+
+
+def host(name: str) -> Host:
+    for one in hosts():
         if one.name == name:
             return one
-        for guest in one.guests:
-            if guest.name == name:
-                return guest
-    names = [n.name for h in HYPERVISORS for n in (h, *h.guests)]
-    raise LookupError(f"there is no host {name}; the lab has {', '.join(names)}")
+    raise LookupError(f"there is no host {name}; the lab has {', '.join(one.name for one in hosts())}")
