@@ -38,7 +38,9 @@ class KeepRoot:
         try:
             if not self.exists:
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
-                os.mkdir(self.path, self.mode & 0o700)
+                # A run beside this one can have made it meanwhile.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.path, self.mode & 0o700)
             descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 os.fchown(descriptor, 0, 0)
@@ -180,6 +182,8 @@ def _make_guarded(path: str, undo: contextlib.ExitStack) -> None:
     for directory in reversed(missing):
         try:
             os.mkdir(directory, 0o700 if directory == path else 0o755)
+        except FileExistsError:
+            continue
         except OSError as error:
             raise VirtiofsError(f"cannot make {directory}: {error.strerror}") from error
         undo.callback(_remove_quietly, directory)

@@ -225,15 +225,13 @@ def _on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesy
     source = Source(item.label, device=device.node)
     _refuse_unusable(item, "device", device)
     content = device.content
-    begun = state.begun.get(item.label, {})
-    own = begun.get("device") == device.identity
-    completed = content.uuid is not None and content.uuid == begun.get("filesystem")
-    if is_ours(item, content) and not (own and completed):
-        if begun:
+    own = begun_here(item, device, state)
+    if is_ours(item, content) and not own:
+        if item.label in state.begun:
             draft.finishing.append(ForgetBegun(item.label))
         return _there(source, device)
     replaced = None
-    if not content.blank and not (own and (completed or not content.types)):
+    if not content.blank and not own:
         if not item.overwrite:
             raise VirtiofsError(
                 f"{item.label}, device: {item.device} is not blank, it holds {content.description}: "
@@ -255,6 +253,14 @@ def _on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesy
     )
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, device.size)
+
+
+def begun_here(item: Item, device: Device, state: State) -> bool:
+    """Whether all that is on the device is what a killed run of ours was about to make or to erase."""
+    begun = state.begun.get(item.label, {})
+    content = device.content
+    ours = content.uuid is not None and content.uuid == begun.get("filesystem")
+    return begun.get("device") == device.identity and (ours or not content.types)
 
 
 def _there(source: Source, device: Device) -> Filesystem:

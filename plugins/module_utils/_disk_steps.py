@@ -161,14 +161,8 @@ class FormatDevice:
 
     def apply(self, target: Target) -> None:
         _refuse_in_use(self.node, self.label)
-        note = target.begun_path(self.label)
         filesystem = uuid.uuid4()
-        record = json.dumps({"device": self.identity, "filesystem": str(filesystem)}, sort_keys=True) + "\n"
-        try:
-            os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise VirtiofsError(f"cannot make {os.path.dirname(note)}: {error.strerror}") from error
-        _files.edit(note, lambda _old: record)
+        note = _note_begun(target, self.label, self.identity, str(filesystem))
         _erase(self.node)
         if self.fstype == "btrfs":
             # mkfs.btrfs takes the same lock on the device by itself.
@@ -370,7 +364,9 @@ class WipeDevice:
     """Erase what tells that there is a filesystem."""
 
     node: str
+    identity: str
     label: str
+    filesystem: str
 
     @property
     def summary(self) -> str:
@@ -379,7 +375,9 @@ class WipeDevice:
     def apply(self, target: Target) -> None:
         target.lock(_disk.whole_disk(self.node))
         _refuse_in_use(self.node, self.label)
+        note = _note_begun(target, self.label, self.identity, self.filesystem)
         _erase(self.node)
+        forget(note)
         target.touched.append(self.node)
 
 
@@ -400,10 +398,12 @@ class DeletePartition:
         partition = _present(self.disk, self.label)
         if partition.number != self.number:
             raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed meanwhile, run it again")
+        node = _known(partition).node or ""
+        _refuse_in_use(node, self.label)
         _dump(target, self.disk)
-        if partition.node is not None:
-            _refuse_in_use(partition.node, self.label)
-            _erase(partition.node)
+        # From here on it is known to hold nothing, however little of this is done.
+        _set_type(target, self.disk, self.number, UNFINISHED)
+        _erase(node)
         check(
             ["sfdisk", "--no-reread", "--no-tell-kernel", "--delete", self.disk, str(self.number)],
             timeout=_SFDISK_SECONDS,
@@ -419,6 +419,18 @@ def forget(path: str) -> None:
         return
     except OSError as error:
         raise VirtiofsError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _note_begun(target: Target, label: str, identity: str, filesystem: str) -> str:
+    """Note that the content of a device is ours to write over, until it is whole or gone."""
+    note = target.begun_path(label)
+    record = json.dumps({"device": identity, "filesystem": filesystem}, sort_keys=True) + "\n"
+    try:
+        os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise VirtiofsError(f"cannot make {os.path.dirname(note)}: {error.strerror}") from error
+    _files.edit(note, lambda _old: record)
+    return note
 
 
 def _present(disk: str, label: str) -> Partition:

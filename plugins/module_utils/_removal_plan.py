@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guarded
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, RemoveEntries, Unmount
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
-from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, partition_of
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, begun_here, partition_of
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     DeleteImage,
@@ -115,14 +115,13 @@ def _wiped(item: Item, state: State, here: Mount | None) -> list[Step[Any]]:
         steps.append(ForgetBegun(item.label))
     if device.content.blank:
         return steps
-    begun = state.begun.get(item.label, {})
-    if begun.get("device") != device.identity:
+    if not begun_here(item, device, state):
         _refuse_strange(item, device.content, item.device or "")
     if device.readonly:
         raise VirtiofsError(f"{item.label}, device: {item.device} is read-only")
     if here is None and device.uses:
         raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
-    return [WipeDevice(device.node, item.label), *steps]
+    return [WipeDevice(device.node, device.identity, item.label, device.content.uuid or "")]
 
 
 def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[Any]]:

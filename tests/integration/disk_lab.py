@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,13 +141,22 @@ class DiskLab:
                 target.unlock(node)
         return module.outcome
 
+    def undisturbed(self, *items: Mapping[str, Any], check: bool = False, **options: Any) -> Outcome:
+        """Like run, again when a process of somebody else had a short-lived namespace with our mount in it."""
+        for _attempt in range(20):
+            outcome = self.run(*items, check=check, **options)
+            if not (outcome.failed and "(process" in outcome.msg):
+                break
+            time.sleep(0.5)
+        return outcome
+
     def converged(self, *items: Mapping[str, Any], **options: Any) -> Outcome:
         """Check mode changes nothing and foresees everything; then it is done; then there is nothing left to do."""
         before = self.snapshot()
-        foreseen = self.run(*items, check=True, **options)
+        foreseen = self.undisturbed(*items, check=True, **options)
         assert not foreseen.failed, foreseen.msg
         assert self.snapshot() == before
-        done = self.run(*items, **options)
+        done = self.undisturbed(*items, **options)
         assert not done.failed, done.msg
         assert (done.changed, done.actions) == (foreseen.changed, foreseen.actions)
         after = self.snapshot(content=False)

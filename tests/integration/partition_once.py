@@ -21,7 +21,7 @@ def main() -> int:
     lab.state = lab.directory / "state"
     lab.units = lab.directory / "units"
     lab.domains = lab.directory / "qemu"
-    outcome = lab.run(*given["items"])
+    outcome = lab.undisturbed(*given["items"])
     if outcome.failed:
         print(outcome.msg)
     return int(outcome.failed)

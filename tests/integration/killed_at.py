@@ -1,0 +1,100 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a command and kill it, with everything it started, when it is about to write for the Nth time.
+
+``killed_at.py N PREFIX COMMAND...``: only writes to files below PREFIX or to devices count, and calls that
+change a tree of directories, a mount, a partition or a loop device. Exit status 137 when it was killed;
+otherwise that of the command, and the number of writes goes to standard output.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import struct
+import sys
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_LIBC.ptrace.restype = ctypes.c_long
+
+_TRACEME, _SYSCALL, _SETOPTIONS, _SYSCALL_INFO = 0, 24, 0x4200, 0x420E
+# TRACESYSGOOD, TRACEFORK, TRACEVFORK, TRACECLONE, TRACEEXEC, and EXITKILL: all die with this process.
+_OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x100000
+
+# By machine: calls that write to a descriptor, calls that always count, and ioctl.
+_CALLS = {
+    "x86_64": (
+        {1, 18, 20, 296, 77, 285, 91, 93, 190},
+        {82, 264, 316, 83, 258, 87, 263, 84, 165, 166, 88, 266, 90, 92, 429, 430, 431, 432, 442},
+        16,
+    ),
+    "aarch64": (
+        {64, 68, 66, 70, 46, 47, 52, 55, 7},
+        {38, 276, 34, 35, 40, 39, 36, 53, 54, 429, 430, 431, 432, 442},
+        29,
+    ),
+}
+# BLKPG, FS_IOC_SETFLAGS, LOOP_SET_FD, LOOP_CLR_FD, LOOP_SET_STATUS64, LOOP_CONFIGURE, BLKDISCARD, BLKZEROOUT.
+_IOCTLS = {0x1269, 0x40086602, 0x4C00, 0x4C01, 0x4C04, 0x4C0A, 0x1277, 0x127F}
+
+
+def main() -> int:
+    limit, prefix, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    first = os.fork()
+    if first == 0:
+        _ptrace(_TRACEME, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.execvp(command[0], command)
+    os.waitpid(first, 0)
+    _ptrace(_SETOPTIONS, first, _OPTIONS)
+    _ptrace(_SYSCALL, first)
+    writes = 0
+    while True:
+        pid, status = os.waitpid(-1, 0x40000000)
+        if os.WIFEXITED(status) or os.WIFSIGNALED(status):
+            if pid == first:
+                print(writes)
+                return os.waitstatus_to_exitcode(status)
+            continue
+        stop = os.WSTOPSIG(status)
+        deliver = 0
+        if stop == signal.SIGTRAP | 0x80:
+            if _is_write(pid, prefix):
+                writes += 1
+                if writes == limit:
+                    os._exit(137)
+        elif stop not in (signal.SIGTRAP, signal.SIGSTOP):
+            deliver = stop
+        _ptrace(_SYSCALL, pid, deliver)
+
+
+def _is_write(pid: int, prefix: str) -> bool:
+    info = ctypes.create_string_buffer(88)
+    if _LIBC.ptrace(_SYSCALL_INFO, pid, 88, ctypes.addressof(info)) < 0 or info.raw[0] != 1:
+        return False
+    number, first, second = struct.unpack_from("=QQQ", info.raw, 24)
+    to_descriptor, always, ioctl = _CALLS[platform.machine()]
+    if number in always:
+        return True
+    if number == ioctl:
+        return second & 0xFFFFFFFF in _IOCTLS
+    if number not in to_descriptor:
+        return False
+    try:
+        place = os.readlink(f"/proc/{pid}/fd/{first & 0xFFFFFFFF}")
+    except OSError:
+        return False
+    return place.startswith((prefix, "/dev/loop"))
+
+
+def _ptrace(request: int, pid: int, data: int = 0) -> None:
+    if _LIBC.ptrace(request, pid, None, data) < 0 and ctypes.get_errno() != 3:  # ESRCH: it was just killed
+        raise OSError(ctypes.get_errno(), f"ptrace {request}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""fstab under bad conditions: parallel runs, a full filesystem, a kill at each write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
+
+from ansible_collections.virtio.fs.plugins.module_utils import _fstab
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+HERE = Path(__file__).parent
+EDIT = (
+    "import sys\n"
+    "from ansible_collections.virtio.fs.plugins.module_utils import _fstab\n"
+    "entry = _fstab.Entry('LABEL=x', '/mnt/x', 'ext4', ('rw',))\n"
+    "_fstab.edit(sys.argv[1], lambda text: _fstab.with_entry(text, entry))\n"
+)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+def test_parallel_runs_of_the_module_lose_no_line(lab: DiskLab) -> None:
+    children = []
+    for number in range(6):
+        item = {"label": lab.label(f"p{number}"), "disk": lab.disk(16), "size": "rest"}
+        job = lab.directory / f"job{number}.json"
+        job.write_text(json.dumps({"directory": str(lab.directory), "items": [item]}))
+        children.append(subprocess.Popen([sys.executable, "-B", str(HERE / "partition_once.py"), str(job)]))
+    assert [child.wait(120) for child in children] == [0] * 6
+    text = lab.fstab.read_text()
+    assert text.startswith(NEIGHBOURS)
+    assert {entry.spec for entry in _fstab.entries(text)[1:]} == {f"LABEL={lab.label(f'p{n}')}" for n in range(6)}
+
+
+def test_two_runs_on_one_disk_have_one_result(lab: DiskLab) -> None:
+    items = [{"label": lab.label("same"), "disk": lab.disk(32), "size": "16MiB"}]
+    job = lab.directory / "job.json"
+    job.write_text(json.dumps({"directory": str(lab.directory), "items": items}))
+    children = [subprocess.Popen([sys.executable, "-B", str(HERE / "partition_once.py"), str(job)]) for _ in range(2)]
+    assert [child.wait(120) for child in children] == [0, 0]
+    table = json.loads(output("sfdisk", "--json", items[0]["disk"]))["partitiontable"]
+    assert len(table["partitions"]) == 1
+    assert len(lab.mountinfo()) == 1
+    again = lab.run(*items)
+    assert (again.failed, again.changed) == (False, False)
+
+
+def test_a_full_filesystem_keeps_the_old_one(lab: DiskLab) -> None:
+    tiny = lab.directory / "tiny"
+    tiny.mkdir()
+    output("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tiny))
+    fstab = tiny / "fstab"
+    fstab.write_text(NEIGHBOURS + "# " + "x" * 9000 + "\n")
+    before = fstab.read_bytes()
+    with pytest.raises(VirtiofsError, match="No space left on device"):
+        _fstab.edit(str(fstab), lambda text: _fstab.with_entry(text, Entry("LABEL=x", "/mnt/x", "ext4", ("rw",))))
+    assert fstab.read_bytes() == before
+    assert [path.name for path in tiny.iterdir()] == ["fstab"]
+
+
+def test_a_full_filesystem_takes_the_mount_back(lab: DiskLab) -> None:
+    tiny = lab.directory / "tiny"
+    tiny.mkdir()
+    output("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tiny))
+    lab.fstab = tiny / "fstab"
+    lab.fstab.write_text(NEIGHBOURS + "# " + "x" * 9000 + "\n")
+    before = lab.fstab.read_bytes()
+    label = lab.label()
+    outcome = lab.run({"label": label, "disk": lab.disk(16), "size": "rest"})
+    assert outcome.failed
+    assert "No space left on device" in outcome.msg
+    assert lab.fstab.read_bytes() == before
+    assert not (lab.root / label).exists()
+
+
+def test_killed_at_each_write_it_is_the_old_one_or_the_new_one(lab: DiskLab) -> None:
+    lab.fstab.chmod(0o640)
+    os.setxattr(lab.fstab, "user.note", b"kept")
+    new = NEIGHBOURS + "LABEL=x /mnt/x ext4 rw 0 0\n"
+    seen = set()
+    for write in range(1, 50):
+        lab.fstab.write_text(NEIGHBOURS)
+        done = subprocess.run(
+            [sys.executable, "-B", str(HERE / "killed_at.py"), str(write), str(lab.directory), sys.executable, "-B",
+             "-c", EDIT, str(lab.fstab)],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode in (0, 137)
+        text = lab.fstab.read_text()
+        assert text in (NEIGHBOURS, new)
+        seen.add(text)
+        assert lab.fstab.stat().st_mode & 0o777 == 0o640
+        assert os.getxattr(lab.fstab, "user.note") == b"kept"
+        if done.returncode == 0:
+            break
+    assert seen == {NEIGHBOURS, new}
+    assert write >= 5
+    assert [path.name for path in lab.directory.glob(".fstab*")] == []
+
+
+def test_one_line_among_thousands(lab: DiskLab) -> None:
+    many = "".join(f"tmpfs /mnt/{number} tmpfs noauto 0 0\r\n" for number in range(5000))
+    lab.fstab.write_bytes(many.encode())
+    entry = Entry("LABEL=x", "/mnt/x", "ext4", ("rw",))
+    assert _fstab.edit(str(lab.fstab), lambda text: _fstab.with_entry(text, entry))
+    assert lab.fstab.read_bytes() == many.encode() + b"LABEL=x /mnt/x ext4 rw 0 0\r\n"
+    assert _fstab.edit(str(lab.fstab), lambda text: _fstab.without_entries(text, lambda other: other == entry))
+    assert lab.fstab.read_bytes() == many.encode()

@@ -1,0 +1,230 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""State of the machine and wanted filesystems -> steps, compared as data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ansible_collections.virtio.fs.plugins.module_utils import _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import (
+    Attach,
+    Guard,
+    KeepRoot,
+    Remount,
+    RemoveDirectory,
+    RemoveEntries,
+    Unmount,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk, Owner, Partition
+from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Gap, Place, Root, State
+from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
+    DeletePartition,
+    FormatPartition,
+    NewPartition,
+    Settle,
+    Source,
+    TellKernel,
+    WriteTable,
+    identity_for,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._holders import View, Views
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED, Content
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, Extent
+from ansible_collections.virtio.fs.plugins.module_utils._storage import DEFAULT_OPTIONS, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._storage_plan import plan
+
+PARTUUID = "11111111-2222-3333-4444-555555555555"
+EXT4 = Content(types=("ext4",), fstype="ext4", label="data", uuid="aaaa")
+LINE = f"LABEL=data /shared/data ext4 {','.join(DEFAULT_OPTIONS)} 0 2\n"
+MOUNTED = (
+    "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
+    "2 1 254:1 / /shared/data rw,nosuid,nodev,noatime shared:2 - ext4 /dev/vdb1 rw\n"
+)
+WHOLE = Device("/dev/vdb", "254:0", 64 * MIB, 512, False, Content())
+GPT = dataclasses.replace(WHOLE, content=Content(types=("gpt",), table="gpt", data=True))
+OURS = Partition(
+    1, Extent(MIB, 32 * MIB), LINUX, PARTUUID, "data", EXT4, "/dev/vdb1", "254:1", (), Superblock(32 * MIB, 1)
+)
+KEPT = Root(True, 0, 0, 0o700)
+
+
+def views(text: str = "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n", *others: str) -> Views:
+    def view(name: str, lines: str) -> View:
+        peers = []
+        for line in lines.splitlines():
+            fields = line.split(" - ")[0].split()[6:]
+            peers.append(frozenset(field.split(":")[1] for field in fields))
+        return View(name, _mounts.parse(lines), tuple(peers))
+
+    return Views(view("self", text), tuple(view(f"virtiofsd (process {n})", o) for n, o in enumerate(others, 7)))
+
+
+def state(disk: Disk, **changes: Any) -> State:
+    values: dict[str, Any] = {
+        "views": views(),
+        "fstab": "",
+        "disks": {"/dev/vdb": disk},
+        "disk_of": {"data": "/dev/vdb"},
+        "gaps": {"data": Gap(Extent(MIB, 32 * MIB), Content())},
+        "places": {"/shared/data": Place()},
+        **changes,
+    }
+    return State(**values)
+
+
+def planned(found: State, **options: Any) -> Plan:
+    item = {"label": "data", "disk": "/dev/vdb", "size": "32MiB", **options}
+    return plan(wanted({"partitions": [item]}, int, int), found)
+
+
+def there(**changes: Any) -> State:
+    """The right partition, mounted and in fstab."""
+    values: dict[str, Any] = {
+        "views": views(MOUNTED),
+        "fstab": LINE,
+        "root": KEPT,
+        "labels": {"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("PARTLABEL", "/dev/vdb1", "254:1"))},
+        "places": {"/shared/data": Place(True, True, None, 0, 0, 0o755)},
+        **changes,
+    }
+    return state(Disk("/dev/vdb", GPT, (OURS,)), **values)
+
+
+def test_a_blank_disk() -> None:
+    steps = planned(state(Disk("/dev/vdb", WHOLE))).steps
+    assert steps[:4] == (
+        WriteTable("/dev/vdb", (NewPartition("data", Extent(MIB, 32 * MIB)),), 512, new=True),
+        FormatPartition("/dev/vdb", "data", "ext4"),
+        Settle(("data",)),
+        KeepRoot("/shared", 0o700, False),
+    )
+    attach = steps[4]
+    assert isinstance(attach, Attach)
+    assert (attach.source, attach.mount, attach.write) == (Source("data", disk="/dev/vdb"), True, True)
+    assert len(steps) == 5
+
+
+def test_what_is_there_is_unchanged() -> None:
+    result = planned(there())
+    assert (result.steps, result.changes, result.warnings) == ((), (), ())
+    assert result.result["partitions"]["data"]["uuid"] == "aaaa"
+    assert result.result["partitions"]["data"]["partuuid"] == PARTUUID
+
+
+def test_a_killed_table_write_is_done_again() -> None:
+    content = Content(types=("gpt",), data=True)
+    broken = Disk("/dev/vdb", dataclasses.replace(WHOLE, content=content), half_written=True)
+    assert isinstance(planned(state(broken)).steps[0], WriteTable)
+    with pytest.raises(VirtiofsError, match="data, disk: /dev/vdb is not blank, it holds gpt"):
+        planned(state(dataclasses.replace(broken, half_written=False)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        Content(),
+        Content(data=True),
+        EXT4,
+        Content(types=("ext4",), fstype="ext4", uuid=str(identity_for(PARTUUID)), data=True),
+    ],
+)
+def test_a_killed_mkfs_is_done_again(content: Content) -> None:
+    if content is EXT4:
+        content = dataclasses.replace(EXT4, uuid=str(identity_for(PARTUUID)))
+    part = dataclasses.replace(OURS, type=UNFINISHED, content=content)
+    steps = planned(state(Disk("/dev/vdb", GPT, (part,)))).steps
+    assert steps[0] == FormatPartition("/dev/vdb", "data", "ext4")
+
+
+def test_an_unfinished_partition_with_somebody_elses_filesystem_is_refused() -> None:
+    part = dataclasses.replace(OURS, type=UNFINISHED, content=Content(types=("xfs",), fstype="xfs", uuid="other"))
+    with pytest.raises(VirtiofsError, match="holds xfs"):
+        planned(state(Disk("/dev/vdb", GPT, (part,))))
+
+
+def test_a_partition_that_the_kernel_does_not_know() -> None:
+    part = dataclasses.replace(OURS, node=None, device="")
+    steps = planned(there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, labels={})).steps
+    assert steps[0] == TellKernel("/dev/vdb")
+    assert isinstance(steps[-1], Attach)
+    assert not any(isinstance(step, FormatPartition) for step in steps)
+
+
+def test_drifted_options_are_remounted_and_fstab_is_left() -> None:
+    loose = MOUNTED.replace("rw,nosuid,nodev,noatime", "rw,relatime")
+    assert planned(there(views=views(loose))).steps == (Remount("/shared/data", DEFAULT_OPTIONS),)
+
+
+def test_a_missing_line_of_fstab_is_written_without_a_mount() -> None:
+    (step,) = planned(there(fstab="")).steps
+    assert isinstance(step, Attach)
+    assert (step.mount, step.write) == (False, True)
+
+
+def test_a_loosened_root_is_closed() -> None:
+    assert planned(there(root=dataclasses.replace(KEPT, mode=0o755))).steps == (KeepRoot("/shared", 0o700, True),)
+    with pytest.raises(VirtiofsError, match="root: /shared holds photos"):
+        planned(there(root=dataclasses.replace(KEPT, mode=0o755, strangers=("photos",))))
+
+
+def test_a_uuid_line_of_the_same_filesystem_becomes_a_label_line() -> None:
+    (step,) = planned(there(fstab=LINE.replace("LABEL=data", "UUID=AAAA"))).steps
+    assert isinstance(step, Attach)
+    assert step.entry.spec == "LABEL=data"
+    with pytest.raises(VirtiofsError, match="fstab has another line for /shared/data"):
+        planned(there(fstab=LINE.replace("LABEL=data", "UUID=BBBB")))
+
+
+def test_unmounted_absent_and_wiped() -> None:
+    assert planned(there(), state="unmounted").steps == (Unmount("/shared/data"),)
+    absent = planned(there(), state="absent").steps
+    assert [type(step) for step in absent] == [Unmount, RemoveEntries, RemoveDirectory]
+    wiped = planned(there(), state="wiped").steps
+    assert wiped[:3] == absent
+    assert wiped[3:] == (DeletePartition("/dev/vdb", "data", 1),)
+
+
+def test_a_bare_directory_is_guarded() -> None:
+    bare = there(views=views(), places={"/shared/data": Place(True, True, False)})
+    assert planned(bare, state="unmounted").steps == (Guard("/shared/data"),)
+
+
+@pytest.mark.parametrize("wish", ["unmounted", "absent", "wiped"])
+def test_a_virtiofsd_holds_it(wish: str) -> None:
+    daemon = "9 8 254:1 / / rw master:2 - ext4 /dev/vdb1 rw\n"
+    with pytest.raises(VirtiofsError, match=r"virtiofsd \(process 7\) has it mounted on /"):
+        planned(there(views=views(MOUNTED, daemon)), state=wish)
+
+
+def test_a_service_whose_copy_goes_with_ours_does_not_hold_it() -> None:
+    service = (
+        "11 10 8:1 / / rw master:1 - ext4 /dev/sda1 rw\n"
+        "12 11 254:1 / /shared/data rw master:2 - ext4 /dev/vdb1 rw\n"
+    )
+    assert planned(there(views=views(MOUNTED, service)), state="unmounted").steps == (Unmount("/shared/data"),)
+    private = service.replace(" master:1", "").replace(" master:2", "")
+    with pytest.raises(VirtiofsError, match="has it mounted on /shared/data"):
+        planned(there(views=views(MOUNTED, private)), state="unmounted")
+
+
+@pytest.mark.parametrize("wish", ["unmounted", "absent", "wiped"])
+def test_a_running_domain_holds_it(wish: str) -> None:
+    with pytest.raises(VirtiofsError, match="running domain vm1 shares /shared/data"):
+        planned(there(sharing={"/shared/data": ("vm1",)}), state=wish)
+
+
+def test_a_missing_mkfs_is_not_yet() -> None:
+    found = state(Disk("/dev/vdb", WHOLE), missing=("mkfs.ext4 is not installed (package e2fsprogs)",))
+    assert planned(found).not_yet == ("mkfs.ext4 is not installed (package e2fsprogs)",)
+    assert planned(there(missing=("mkfs.ext4 is not installed",))).not_yet == ()
+
+
+def test_without_nofail_there_is_a_warning() -> None:
+    assert any("nofail" in warning for warning in planned(there(), mount_options=["rw"]).warnings)
