@@ -161,7 +161,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of equal columns."""
     widths = [max(len(str(row[column])) for row in (head, *rows)) for column in range(len(head))]
     lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return [lines[0], "  ".join("=" * width for width in widths), *lines[1:]]
 
 
 class FilterModule:

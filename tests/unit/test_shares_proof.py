@@ -129,7 +129,7 @@ def test_the_table_has_a_line_for_each_share_and_for_a_guest_without_proof():
     }
     assert proof_table(hosts, ["vm1", "vm2"]) == [
         "share  host directory    guest  mount point  host to guest  guest to host",
-        "-----  ----------------  -----  -----------  -------------  -------------",
+        "=====  ================  =====  ===========  =============  =============",
         "data   hv1:/shared/data  vm1    /mnt         ok             ok",
         "?      hv1               vm2    ?            not proven     not proven",
     ]
