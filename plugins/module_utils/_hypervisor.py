@@ -310,12 +310,15 @@ class Hypervisor:
             return _share.shares_in(Document(domain.XMLDesc(0)).root) if domain.isActive() else {}
 
     def _ask_to_stop(self, domain: Any, *, by_agent: bool) -> bool:
-        way = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT if by_agent else libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
-        try:
-            domain.shutdownFlags(way)
-        except libvirt.libvirtError:
-            return False
-        return True
+        # No flag is for drivers that have but one way.
+        agent, acpi, any_way = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, 0
+        for way in (agent,) if by_agent else (acpi, any_way):
+            try:
+                domain.shutdownFlags(way)
+            except libvirt.libvirtError:
+                continue
+            return True
+        return False
 
     def _stopped_by(self, domain: Any, deadline: float) -> bool:
         def stopped() -> bool:

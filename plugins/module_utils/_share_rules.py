@@ -10,6 +10,7 @@ domain starts.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ _CLOSED_TREES = (
 
 # Where the role puts shares: it shows every one of them.
 _SHARES_ROOTS = ("/shared",)
+
+# Few sources are shared with many domains.
+_path_problem = functools.lru_cache(maxsize=None)(_paths.problem_with_path)
 
 _RUST_ONLY = ("idmap", "open_files")
 
@@ -197,7 +201,7 @@ def _tag_problem(tag: str) -> str | None:
 def _value_problem(share: Share) -> str | None:
     if share.source is None:
         return "source is missing"
-    problem = _paths.problem_with_path(share.source)
+    problem = _path_problem(share.source)
     if problem:
         return f"source: {share.source!r} {problem}"
     queue = share.queue
@@ -208,7 +212,7 @@ def _value_problem(share: Share) -> str | None:
     if share.open_files is not None and share.open_files < 1:
         return f"open_files must be at least 1, not {share.open_files}"
     if share.binary is not None:
-        problem = _paths.problem_with_path(share.binary)
+        problem = _path_problem(share.binary)
         if problem:
             return f"binary: {share.binary!r} {problem}"
     return _idmap_problem(share.idmap)
