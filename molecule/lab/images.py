@@ -45,7 +45,11 @@ def ensure(image: str) -> Path:
 
 
 def _discard_leftovers(image: str) -> None:
-    shutil.rmtree(CACHE / f".building-{image}", ignore_errors=True)
+    place = CACHE / f".building-{image}"
+    if any(line.split()[4].startswith(f"{place}/") for line in Path("/proc/self/mountinfo").read_text().splitlines()):
+        raise LabError(f"something is mounted below {place}, which an interrupted build left; unmount it first")
+    if place.exists():
+        shutil.rmtree(place)
 
 
 def discard_superseded() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 STARTED = time.monotonic()
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None)
 
 
 class LabError(Exception):
@@ -27,7 +30,15 @@ def say(sentence: str) -> None:
 def run(argv: Sequence[str], timeout: float = 60, stdin: str | None = None, check: bool = True) -> str:
     """Run a command to its end and return what it printed; a failure or a time-out is a LabError."""
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, errors="replace")
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            errors="replace",
+            preexec_fn=_die_with_parent,
+        )
     except FileNotFoundError:
         raise LabError(f"the command {argv[0]} is missing on this machine") from None
     except subprocess.TimeoutExpired:
@@ -36,6 +47,11 @@ def run(argv: Sequence[str], timeout: float = 60, stdin: str | None = None, chec
         message = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise LabError(f"`{' '.join(argv)}` failed: {message[-1] if message else f'exit {done.returncode}'}")
     return done.stdout
+
+
+def _die_with_parent() -> None:
+    # An `up` that is killed must not leave a package installation behind that goes on writing.
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_until(what: str, seconds: float, test: Callable[[], bool], pause: float = 0.3) -> float:

@@ -67,7 +67,9 @@ def build(image: str, place: Path) -> None:
 def _bootstrap(suite: str, root: Path, packages: list[str]) -> None:
     options = [f"--aptopt={line}" for line in mirror.proxy_options()] + [f"--dpkgopt={line}" for line in DPKG_OPTIONS]
     run(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--keyring={KEYRING}", *options]
+        # mmdebstrap mounts in there. In a namespace of its own no mount outlives it, however it ends.
+        ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+        + ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--keyring={KEYRING}", *options]
         + ["--skip=cleanup/apt/lists", f"--include={','.join(packages)}", suite, str(root), mirror.uri()],
         timeout=1500,
     )
