@@ -34,6 +34,25 @@ def waiting(variables: Any, hypervisor: str, domain: str, tags: Iterable[str] = 
     return f"{'; '.join(sentences)}. Set {variable} to have that done, or do it yourself, and run the play again"
 
 
+def held_up(variables: Any, hypervisor: str) -> str:
+    """Why a guest cannot go on in this run: its hypervisor was not reached, or failed; '' when it can.
+
+    Known when the hypervisor's part of this run came before.
+    """
+    if not hypervisor or hypervisor not in variables:
+        return ""
+    host = variables[hypervisor]
+    reached = host.get("virtiofs_host_reached")
+    if not isinstance(reached, Mapping):
+        return ""
+    if reached.get("unreachable"):
+        return f"its hypervisor {hypervisor} could not be reached: nothing was changed here. Run the playbook again"
+    result = host.get("virtiofs_host_result")
+    if not isinstance(result, Mapping) or result.get("failed"):
+        return f"its hypervisor {hypervisor} failed in this run, as told above: nothing was changed here"
+    return ""
+
+
 def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
     """What the guests of a hypervisor have let go of in this run, by domain."""
     released = {}
@@ -63,4 +82,4 @@ class FilterModule:
     """The filters of the playbooks that look from one host at another."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"unknown_shares": unknown_shares, "unmounted": unmounted, "waiting": waiting}
+        return {"held_up": held_up, "unknown_shares": unknown_shares, "unmounted": unmounted, "waiting": waiting}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtio.fs.plugins.filter.fleet import unknown_shares, unmounted, waiting
+from ansible_collections.virtio.fs.plugins.filter.fleet import held_up, unknown_shares, unmounted, waiting
 
 
 def entry(reason: str, domain: str = "vm1", tags: tuple[str, ...] = ("data",)) -> dict[str, Any]:
@@ -67,3 +67,25 @@ def test_a_name_that_no_hypervisor_knows_is_found():
 def test_names_are_a_list():
     with pytest.raises(AnsibleFilterError, match="virtiofs_unshare is 'media': write a list of names"):
         unknown_shares({}, [], "media")
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ({}, ""),
+        ({"virtiofs_host_reached": {"unreachable": True}}, "its hypervisor hv1 could not be reached"),
+        ({"virtiofs_host_reached": {}}, "its hypervisor hv1 failed in this run"),
+        ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"failed": True}}, "its hypervisor hv1 failed"),
+        ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"skipped": True}}, ""),
+        ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"changed": False}}, ""),
+    ],
+    ids=["not in this run", "unreachable", "failed early", "failed at the domains", "nothing to share", "well"],
+)
+def test_a_guest_is_held_up_by_its_hypervisor_alone(host: dict[str, Any], sentence: str):
+    assert held_up({"hv1": host}, "hv1").startswith(sentence)
+    assert bool(held_up({"hv1": host}, "hv1")) == bool(sentence)
+
+
+def test_a_hypervisor_that_is_not_named_or_not_known_is_told_elsewhere():
+    assert held_up({}, "") == ""
+    assert held_up({}, "hv9") == ""
