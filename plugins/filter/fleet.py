@@ -46,10 +46,10 @@ def held_up(variables: Any, hypervisor: str) -> str:
     if not isinstance(reached, Mapping):
         return ""
     if reached.get("unreachable"):
-        return f"its hypervisor {hypervisor} could not be reached: nothing was changed here. Run the playbook again"
+        return f"the hypervisor {hypervisor} could not be reached, nothing was changed here: run the playbook again"
     result = host.get("virtiofs_host_result")
     if not isinstance(result, Mapping) or result.get("failed"):
-        return f"its hypervisor {hypervisor} failed in this run, as told above: nothing was changed here"
+        return f"the hypervisor {hypervisor} failed in this run, as told above"
     return ""
 
 

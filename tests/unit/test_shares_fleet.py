@@ -73,9 +73,9 @@ def test_names_are_a_list():
     ("host", "sentence"),
     [
         ({}, ""),
-        ({"virtiofs_host_reached": {"unreachable": True}}, "its hypervisor hv1 could not be reached"),
-        ({"virtiofs_host_reached": {}}, "its hypervisor hv1 failed in this run"),
-        ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"failed": True}}, "its hypervisor hv1 failed"),
+        ({"virtiofs_host_reached": {"unreachable": True}}, "the hypervisor hv1 could not be reached"),
+        ({"virtiofs_host_reached": {}}, "the hypervisor hv1 failed in this run"),
+        ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"failed": True}}, "the hypervisor hv1 failed"),
         ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"skipped": True}}, ""),
         ({"virtiofs_host_reached": {}, "virtiofs_host_result": {"changed": False}}, ""),
     ],
