@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from ansible_collections.virtio.fs.plugins.module_utils import _directory, _fstab
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Attach, Guard, KeepRoot, Remount
-from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place, State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (

@@ -6,15 +6,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.virtio.fs.plugins.module_utils import _signatures
+from ansible_collections.virtio.fs.plugins.module_utils._block import (
+    attribute,
+    holders,
+    identity,
+    is_open_exclusively,
+    kernel_uses,
+    node_at,
+    sysfs_of,
+    whole_disk,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._command import run
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock, superblock
 from ansible_collections.virtio.fs.plugins.module_utils._holders import Views
@@ -91,64 +99,27 @@ class Owner:
     number: str
 
 
-def node_of(path: str, label: str, option: str) -> str:
-    """The kernel's node of a block device that the user named.
-
-    :raises VirtiofsError: it is missing or no block device.
-    """
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        raise VirtiofsError(f"{label}, {option}: there is no device {path}") from None
-    except OSError as error:
-        raise VirtiofsError(f"{label}, {option}: cannot look at {path}: {error.strerror}") from error
-    if not stat.S_ISBLK(status.st_mode):
-        kinds = (
-            (stat.S_ISDIR, "a directory"),
-            (stat.S_ISCHR, "a character device"),
-            (stat.S_ISREG, "a regular file (see the option image)"),
-        )
-        kind = next((name for test, name in kinds if test(status.st_mode)), "no device")
-        raise VirtiofsError(f"{label}, {option}: {path} is {kind}, not a block device")
-    return _node(os.path.realpath(_sys(status.st_rdev)))
-
-
-def is_partition(node: str) -> bool:
-    return os.path.exists(os.path.join(_sys_of(node), "partition"))
-
-
-def can_have_partitions(node: str) -> bool:
-    """Not a device of the device mapper: its partitions would be other devices of the mapper."""
-    return not os.path.exists(os.path.join(_sys_of(node), "dm"))
-
-
-def whole_disk(node: str) -> str:
-    """The disk that a partition is on; the device itself when it is no partition."""
-    place = os.path.realpath(_sys_of(node))
-    return _node(os.path.dirname(place)) if os.path.exists(os.path.join(place, "partition")) else node
-
-
 def read_device(node: str, views: Views, *, probe_content: bool = True) -> Device:
     """Everything about one block device."""
-    place = _sys_of(node)
-    number = _text(place, "dev")
-    size = int(_text(place, "size") or 0) * 512
-    uses = list(views.anywhere(number, node)) + _kernel_uses(place, number)
+    place = sysfs_of(node)
+    number = attribute(place, "dev")
+    size = int(attribute(place, "size") or 0) * 512
+    uses = list(views.anywhere(number, node)) + kernel_uses(place, number)
     whole = whole_disk(node)
     content = _signatures.probe(node) if probe_content and size else Content()
-    if not uses and _is_open_exclusively(node):
+    if not uses and is_open_exclusively(node):
         uses.append(_EXCLUSIVE)
     return Device(
         node=node,
         number=number,
         size=size,
-        sector=int(_text(_sys_of(whole), "queue/logical_block_size") or 512),
-        readonly=_text(place, "ro") == "1",
+        sector=int(attribute(sysfs_of(whole), "queue/logical_block_size") or 512),
+        readonly=attribute(place, "ro") == "1",
         content=content,
         uses=tuple(uses),
         superblock=superblock(content.fstype, node) if content.fstype else None,
         partuuid=_partuuid(node) if whole != node else None,
-        identity=_identity(place, number, size),
+        identity=identity(place, number, size),
         whole=whole,
     )
 
@@ -188,14 +159,14 @@ def labels_on_machine(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]
     for name in sorted(os.listdir("/sys/class/block")):
         place = os.path.join("/sys/class/block", name)
         # Floppies hang, RAM disks are empty. A member of something shows the label of the whole.
-        if name.startswith(("fd", "ram", "zram", "sr")) or int(_text(place, "size") or 0) == 0 or _holders(place):
+        if name.startswith(("fd", "ram", "zram", "sr")) or int(attribute(place, "size") or 0) == 0 or holders(place):
             continue
-        node = _node(place)
+        node = node_at(place)
         answer = run(["blkid", "-p", "-o", "export", node], timeout=60)
         values = _signatures.parse_export(answer.stdout) if answer.returncode == 0 else {}
         for kind, key in (("LABEL", "LABEL"), ("PARTLABEL", "PART_ENTRY_NAME")):
             if values.get(key) in found:
-                found[values[key]].append(Owner(kind, node, _text(place, "dev")))
+                found[values[key]].append(Owner(kind, node, attribute(place, "dev")))
     return {label: tuple(owners) for label, owners in found.items()}
 
 
@@ -208,7 +179,7 @@ def partition_named(node: str, label: str) -> Partition | None:
         raise VirtiofsError(f"{label}: {len(found)} partitions of {node} have this name")
     entry = found[0]
     number = int(str(entry["number"]))
-    sector = int(_text(_sys_of(node), "queue/logical_block_size") or 512)
+    sector = int(attribute(sysfs_of(node), "queue/logical_block_size") or 512)
     extent = Extent(int(str(entry["start"])) * sector, int(str(entry["size"])) * sector)
     kernel = _kernel_partitions(node).get(number)
     known = kernel is not None and _extent(kernel) == extent
@@ -219,8 +190,8 @@ def partition_named(node: str, label: str) -> Partition | None:
         uuid=str(entry["uuid"]).lower(),
         name=label,
         content=Content(),
-        node=_node(kernel) if kernel is not None and known else None,
-        device=_text(kernel, "dev") if kernel is not None and known else "",
+        node=node_at(kernel) if kernel is not None and known else None,
+        device=attribute(kernel, "dev") if kernel is not None and known else "",
     )
 
 
@@ -228,7 +199,7 @@ def kernel_agrees(node: str) -> bool:
     """Whether the kernel has a device node for each entry of the table, and none for anything else."""
     kernel = _kernel_partitions(node)
     return {number: _extent(place) for number, place in kernel.items()} == _table_extents(node) and all(
-        os.path.exists(_node(place)) for place in kernel.values()
+        os.path.exists(node_at(place)) for place in kernel.values()
     )
 
 
@@ -238,7 +209,7 @@ def only_kernel_knows(node: str) -> list[int]:
 
 
 def _table_extents(node: str) -> dict[int, Extent]:
-    sector = int(_text(_sys_of(node), "queue/logical_block_size") or 512)
+    sector = int(attribute(sysfs_of(node), "queue/logical_block_size") or 512)
     return {
         int(str(entry["number"])): Extent(int(str(entry["start"])) * sector, int(str(entry["size"])) * sector)
         for entry in _table(node)
@@ -251,7 +222,7 @@ def _partition(
     content = Content()
     uses: tuple[str, ...] = ()
     block = None
-    node = _node(kernel) if kernel is not None else None
+    node = node_at(kernel) if kernel is not None else None
     if ours and node is not None:
         device = read_device(node, views)
         content, uses, block = device.content, device.uses, device.superblock
@@ -276,7 +247,7 @@ def _partition(
         name=str(entry.get("name", "")),
         content=content,
         node=node,
-        device=_text(kernel, "dev") if kernel is not None else "",
+        device=attribute(kernel, "dev") if kernel is not None else "",
         uses=uses,
         superblock=block,
     )
@@ -295,11 +266,11 @@ def _table(node: str) -> list[dict[str, object]]:
 
 
 def _kernel_partitions(node: str) -> dict[int, str]:
-    place = os.path.realpath(_sys_of(node))
+    place = os.path.realpath(sysfs_of(node))
     found = {}
     for name in os.listdir(place):
         below = os.path.join(place, name)
-        number = _text(below, "partition")
+        number = attribute(below, "partition")
         if number:
             found[int(number)] = below
     return found
@@ -308,61 +279,22 @@ def _kernel_partitions(node: str) -> dict[int, str]:
 def _partition_uses(node: str, views: Views) -> list[str]:
     found = []
     for place in _kernel_partitions(node).values():
-        part = _node(place)
-        number = _text(place, "dev")
-        uses = list(views.anywhere(number, part)) + _kernel_uses(place, number)
+        part = node_at(place)
+        number = attribute(place, "dev")
+        uses = list(views.anywhere(number, part)) + kernel_uses(place, number)
         found += [f"{part} is {use}" for use in uses]
     return found
 
 
 def _extent(place: str) -> Extent:
     # sysfs counts in 512 bytes, whatever the sector size.
-    return Extent(int(_text(place, "start")) * 512, int(_text(place, "size")) * 512)
-
-
-def _kernel_uses(place: str, number: str) -> list[str]:
-    uses = [f"held by {name}" for name in _holders(place)]
-    with contextlib.suppress(OSError), open("/proc/swaps", encoding="utf-8", errors="surrogateescape") as swaps:
-        for line in list(swaps)[1:]:
-            with contextlib.suppress(OSError):
-                if _number(os.stat(line.split()[0]).st_rdev) == number:
-                    uses.append("used as swap")
-    for name in os.listdir("/sys/class/block"):
-        backing = _text(os.path.join("/sys/class/block", name), "loop/backing_file")
-        if backing.startswith("/dev/"):
-            with contextlib.suppress(OSError):
-                if _number(os.stat(backing).st_rdev) == number:
-                    uses.append(f"held by {name}")
-    return uses
-
-
-def _holders(place: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted(os.listdir(os.path.join(place, "holders")))
-    return []
-
-
-def _is_open_exclusively(node: str) -> bool:
-    try:
-        os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
-    except OSError:
-        return True
-    return False
+    return Extent(int(attribute(place, "start")) * 512, int(attribute(place, "size")) * 512)
 
 
 def _partuuid(node: str) -> str | None:
     found = run(["blkid", "-p", "-o", "export", node], timeout=60)
     value = _signatures.parse_export(found.stdout).get("PART_ENTRY_UUID")
     return value.lower() if value else None
-
-
-def _identity(place: str, number: str, size: int) -> str:
-    """What tells this device from another one that gets its name later."""
-    for name in ("dm/uuid", "wwid", "device/wwid", "loop/backing_file", "serial", "device/serial"):
-        value = _text(place, name)
-        if value:
-            return f"{value} {size}"
-    return f"{number} {size}"
 
 
 def _forget_cache(node: str) -> None:
@@ -374,33 +306,3 @@ def _forget_cache(node: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise VirtiofsError(f"cannot read {node}: {error.strerror}") from error
-
-
-def _sys(device: int) -> str:
-    return f"/sys/dev/block/{_number(device)}"
-
-
-def _sys_of(node: str) -> str:
-    try:
-        return _sys(os.stat(node).st_rdev)
-    except OSError as error:
-        raise VirtiofsError(f"cannot look at {node}: {error.strerror}") from error
-
-
-def _number(device: int) -> str:
-    return f"{os.major(device)}:{os.minor(device)}"
-
-
-def _node(place: str) -> str:
-    for line in _text(place, "uevent").splitlines():
-        if line.startswith("DEVNAME="):
-            return "/dev/" + line[len("DEVNAME=") :]
-    return "/dev/" + os.path.basename(place).replace("!", "/")
-
-
-def _text(place: str, name: str) -> str:
-    try:
-        with open(os.path.join(place, name), encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils import (
+    _block,
     _command,
     _disk,
     _files,
@@ -109,14 +110,14 @@ def read(target: Target, wanted: Wanted) -> State:
         option = "disk" if item.disk else "device"
         path = item.disk or item.device
         if path is not None and (item.state in ("present", "wiped")):
-            nodes[item.label] = _disk.node_of(path, item.label, option)
+            nodes[item.label] = _block.node_of(path, item.label, option)
             _check_kind(item, nodes[item.label])
     needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
     if needed:
         packages = ", ".join(sorted(set(needed.values())))
         sentence = f"{', '.join(sorted(needed))} is not installed (package {packages}), disks cannot be read"
         raise NotYet(sentence, tuple(_intended(item) for item in items if item.state == "present"))
-    for node in sorted({_disk.whole_disk(node) for node in nodes.values()}):
+    for node in sorted({_block.whole_disk(node) for node in nodes.values()}):
         target.lock(node)
     views = _holders.views()
     labels = [item.label for item in items]
@@ -186,9 +187,9 @@ def _intended(item: Item) -> str:
 def _check_kind(item: Item, node: str) -> None:
     if not item.disk:
         return
-    if _disk.is_partition(node):
+    if _block.is_partition(node):
         raise VirtiofsError(f"{item.label}, disk: {item.disk} is a partition, give it as device to use it whole")
-    if not _disk.can_have_partitions(node):
+    if not _block.can_have_partitions(node):
         raise VirtiofsError(f"{item.label}, disk: {item.disk} is a device-mapper device, give it as device instead")
 
 

@@ -13,7 +13,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils import _disk, _files, _filesystem, _image, _mounts
+from ansible_collections.virtio.fs.plugins.module_utils import _block, _disk, _files, _filesystem, _image
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, run
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
@@ -176,7 +176,7 @@ class FormatDevice:
             options=self.options,
         )
         _written(self.node)
-        forget(note)
+        _files.remove(note)
         target.touched.append(self.node)
 
 
@@ -191,98 +191,7 @@ class ForgetBegun:
         return f"note that {self.label} is complete"
 
     def apply(self, target: Target) -> None:
-        forget(target.begun_path(self.label))
-
-
-@dataclass(frozen=True)
-class MakeImage:
-    path: str
-    size: int
-    label: str
-    fstype: str
-    reserved_percent: int | None = None
-    options: tuple[str, ...] = ()
-    replaced: str | None = None
-
-    @property
-    def summary(self) -> str:
-        over = f" over {self.replaced}" if self.replaced else ""
-        return f"make the image {self.path} ({in_words(self.size)}, {self.fstype}, {self.label}){over}"
-
-    def apply(self, target: Target) -> None:
-        if _image.loops_of(self.path):
-            raise VirtiofsError(f"{self.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
-        _image.make(self.path, self.size, self.label, self.fstype, self.reserved_percent, self.options)
-
-
-@dataclass(frozen=True)
-class AttachImage:
-    path: str
-
-    @property
-    def summary(self) -> str:
-        return f"attach {self.path} to a loop device"
-
-    def apply(self, target: Target) -> None:
-        target.touched.append(_image.attach(self.path))
-
-
-@dataclass(frozen=True)
-class DetachImage:
-    path: str
-
-    @property
-    def summary(self) -> str:
-        return f"detach {self.path} from its loop device"
-
-    def apply(self, target: Target) -> None:
-        for loop in _image.loops_of(self.path):
-            target.unlock(loop)
-        _image.detach(self.path)
-
-
-@dataclass(frozen=True)
-class DeleteImage:
-    path: str
-
-    @property
-    def summary(self) -> str:
-        return f"delete the image {self.path}"
-
-    def apply(self, target: Target) -> None:
-        try:
-            os.unlink(self.path)
-        except OSError as error:
-            raise VirtiofsError(f"cannot delete {self.path}: {error.strerror}") from error
-
-
-@dataclass(frozen=True)
-class WriteUnit:
-    """The unit that attaches an image at boot."""
-
-    name: str
-    text: str
-
-    @property
-    def summary(self) -> str:
-        return f"write the unit {self.name}"
-
-    def apply(self, target: Target) -> None:
-        _files.edit(target.unit_path(self.name), lambda _old: self.text)
-        _mounts.reload_units()
-
-
-@dataclass(frozen=True)
-class RemoveUnit:
-    name: str
-
-    @property
-    def summary(self) -> str:
-        return f"remove the unit {self.name}"
-
-    def apply(self, target: Target) -> None:
-        forget(target.unit_path(self.name))
-        _mounts.reload_units()
+        _files.remove(target.begun_path(self.label))
 
 
 @dataclass(frozen=True)
@@ -317,19 +226,6 @@ class GrowPartition:
         _dump(target, self.disk)
         _sfdisk(target, self.disk, "-N", str(partition.number), script=f"size={self.size // self.sector}\n")
         target.touched.append(_known(_present(self.disk, self.label)).node or self.disk)
-
-
-@dataclass(frozen=True)
-class GrowImage:
-    path: str
-    size: int
-
-    @property
-    def summary(self) -> str:
-        return f"enlarge the image {self.path} to {in_words(self.size)}"
-
-    def apply(self, target: Target) -> None:
-        _image.enlarge(self.path, self.size)
 
 
 @dataclass(frozen=True)
@@ -373,11 +269,11 @@ class WipeDevice:
         return f"erase the signatures of {self.label} on {self.node}"
 
     def apply(self, target: Target) -> None:
-        target.lock(_disk.whole_disk(self.node))
+        target.lock(_block.whole_disk(self.node))
         _refuse_in_use(self.node, self.label)
         note = _note_begun(target, self.label, self.identity, self.filesystem)
         _erase(self.node)
-        forget(note)
+        _files.remove(note)
         target.touched.append(self.node)
 
 
@@ -410,15 +306,6 @@ class DeletePartition:
         )
         _tell_kernel(target, self.disk)
         target.touched.append(self.disk)
-
-
-def forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise VirtiofsError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _note_begun(target: Target, label: str, identity: str, filesystem: str) -> str:

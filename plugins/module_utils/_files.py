@@ -66,6 +66,19 @@ def edit(path: str, change: Callable[[str], str], *, timeout: float = _LOCK_SECO
     return True
 
 
+def remove(path: str) -> None:
+    """Remove a file; it may be gone already.
+
+    :raises VirtiofsError: with the system's own message.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise VirtiofsError(f"cannot remove {path}: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def _locked(directory: str, path: str, timeout: float) -> Iterator[int]:
     # The lock is on the directory: the file itself is replaced under the feet of who waits for it, and a

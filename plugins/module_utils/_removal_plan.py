@@ -13,20 +13,20 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guarded
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, RemoveEntries, Unmount
+from ansible_collections.virtio.fs.plugins.module_utils._device_plan import begun_here
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
-from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, begun_here, partition_of
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import partition_of
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
-    DeleteImage,
     DeletePartition,
-    DetachImage,
     ForgetBegun,
-    RemoveUnit,
     TellKernel,
     WipeDevice,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
+from ansible_collections.virtio.fs.plugins.module_utils._image_steps import DeleteImage, DetachImage, RemoveUnit
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import within
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError

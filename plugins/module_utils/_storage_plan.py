@@ -10,9 +10,10 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import keep_root, mounted
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
-from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import Draft, Filesystem, on_disks, partition_of
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import on_disks, partition_of
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Settle
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, same_path
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import on_path

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the plans of virtiofs_partition share: the draft that they add steps to, and what they look for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Device
+from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, in_words
+from ansible_collections.virtio.fs.plugins.module_utils._storage import Item
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """One that is there, or will be when the steps before are done (then without a device number)."""
+
+    source: Source
+    fstype: str
+    size: int
+    number: str | None = None
+    node: str | None = None
+    uuid: str | None = None
+    partuuid: str | None = None
+    superblock: Superblock | None = None
+    grown: bool = False
+
+    @property
+    def new(self) -> bool:
+        return self.number is None
+
+
+@dataclass
+class Draft:
+    """Steps in the order of their kind: whatever the item, tables come before filesystems, those before mounts."""
+
+    removals: list[Step[Any]] = field(default_factory=list)
+    tables: list[Step[Any]] = field(default_factory=list)
+    formats: list[Step[Any]] = field(default_factory=list)
+    mounts: list[Step[Any]] = field(default_factory=list)
+    finishing: list[Step[Any]] = field(default_factory=list)
+    settle: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def is_ours(item: Item, content: Content) -> bool:
+    """Whether this is the filesystem that is asked for."""
+    return (
+        content.label == item.label
+        and len(content.types) == 1
+        and content.fstype is not None
+        and item.fstype in (None, content.fstype)
+    )
+
+
+def note_other_size(item: Item, place: str, size: int, there: int, draft: Draft, *, complain: bool = True) -> None:
+    if complain and size < there and item.grow:
+        raise VirtiofsError(
+            f"{item.label}, size: {in_words(size)} is less than the {in_words(there)} that it has on {place}, "
+            "and nothing is ever made smaller"
+        )
+    hint = ", grow: true enlarges it" if size > there else ", and nothing is ever made smaller"
+    draft.warnings.append(f"{item.label}: it has {in_words(there)} on {place}, not {in_words(size)}{hint}")
+
+
+def refuse_unusable(item: Item, option: str, device: Device) -> None:
+    name = item.disk or item.device
+    if device.readonly:
+        raise VirtiofsError(f"{item.label}, {option}: {name} is read-only")
+    if device.size < 2 * MIB:
+        raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")

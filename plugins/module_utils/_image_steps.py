@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The effects of virtiofs_partition on image files, their loop devices and the units that attach them at boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils import _files, _image, _mounts
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
+
+
+@dataclass(frozen=True)
+class MakeImage:
+    path: str
+    size: int
+    label: str
+    fstype: str
+    reserved_percent: int | None = None
+    options: tuple[str, ...] = ()
+    replaced: str | None = None
+
+    @property
+    def summary(self) -> str:
+        over = f" over {self.replaced}" if self.replaced else ""
+        return f"make the image {self.path} ({in_words(self.size)}, {self.fstype}, {self.label}){over}"
+
+    def apply(self, target: Target) -> None:
+        if _image.loops_of(self.path):
+            raise VirtiofsError(f"{self.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
+        _image.make(self.path, self.size, self.label, self.fstype, self.reserved_percent, self.options)
+
+
+@dataclass(frozen=True)
+class AttachImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"attach {self.path} to a loop device"
+
+    def apply(self, target: Target) -> None:
+        target.touched.append(_image.attach(self.path))
+
+
+@dataclass(frozen=True)
+class DetachImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"detach {self.path} from its loop device"
+
+    def apply(self, target: Target) -> None:
+        for loop in _image.loops_of(self.path):
+            target.unlock(loop)
+        _image.detach(self.path)
+
+
+@dataclass(frozen=True)
+class DeleteImage:
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"delete the image {self.path}"
+
+    def apply(self, target: Target) -> None:
+        _files.remove(self.path)
+
+
+@dataclass(frozen=True)
+class WriteUnit:
+    """The unit that attaches an image at boot."""
+
+    name: str
+    text: str
+
+    @property
+    def summary(self) -> str:
+        return f"write the unit {self.name}"
+
+    def apply(self, target: Target) -> None:
+        _files.edit(target.unit_path(self.name), lambda _old: self.text)
+        _mounts.reload_units()
+
+
+@dataclass(frozen=True)
+class RemoveUnit:
+    name: str
+
+    @property
+    def summary(self) -> str:
+        return f"remove the unit {self.name}"
+
+    def apply(self, target: Target) -> None:
+        _files.remove(target.unit_path(self.name))
+        _mounts.reload_units()
+
+
+@dataclass(frozen=True)
+class GrowImage:
+    path: str
+    size: int
+
+    @property
+    def summary(self) -> str:
+        return f"enlarge the image {self.path} to {in_words(self.size)}"
+
+    def apply(self, target: Target) -> None:
+        _image.enlarge(self.path, self.size)
