@@ -34,8 +34,11 @@ def virtiofs_tags_mounted(say: Callable[[str], str]) -> frozenset[str] | None:
 def virtiofs_mounts(say: Callable[[str], str]) -> tuple[_mounts.Mount, ...] | None:
     """The virtiofs mounts of the guest, or None where the agent cannot tell."""
     text = read_files(say, *_MOUNTINFO)
+    if not text:
+        # Every process sees at least its root: nothing is no answer.
+        return None
     try:
-        return None if text is None else tuple(mount for mount in _mounts.parse(text) if mount.fstype == "virtiofs")
+        return tuple(mount for mount in _mounts.parse(text) if mount.fstype == "virtiofs")
     except VirtiofsError:
         return None
 
@@ -55,7 +58,7 @@ def read_files(say: Callable[[str], str], *paths: str) -> str | None:
             time.sleep(_POLL_SECONDS)
         if status.get("exitcode") != 0 or status.get("out-truncated"):
             return None
-        return base64.b64decode(str(status.get("out-data", ""))).decode("utf-8", "surrogateescape")
+        return base64.b64decode(str(status.get("out-data", "")), validate=True).decode("utf-8", "surrogateescape")
     except (VirtiofsError, KeyError, ValueError):
         return None
 
