@@ -160,13 +160,12 @@ def users_of(path: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
         try:
-            descriptors = [f"fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
+            links = ["cwd", "root", *(f"fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))]
             # Only links are read: asking for the file behind one would ask the filesystem.
-            targets = [os.readlink(f"/proc/{pid}/{link}") for link in ("cwd", "root", *descriptors)]
-            if any(target != "/" and within(target, path) for target in targets):
+            if any(within(_target(f"/proc/{pid}/{link}"), path) for link in links):
                 found[f"{_read(f'/proc/{pid}/comm').strip()} ({pid})"] = None
         except OSError:
-            # It ended, or closed it, meanwhile.
+            # It ended meanwhile.
             continue
         if len(found) == _USERS_NAMED:
             break
@@ -177,6 +176,14 @@ def reload_units() -> None:
     """Let systemd, where it runs, make its mount units from the fstab of now."""
     if os.path.isdir("/run/systemd/system"):
         check(["systemctl", "daemon-reload"], timeout=60)
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        # Closed meanwhile.
+        return ""
 
 
 def _joined(options: Iterable[str]) -> str:

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mounting, on real filesystems of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import (
+    bind,
+    current,
+    mount,
+    on_path,
+    remount,
+    unmount,
+    users_of,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[str]:
+    path = tmp_path / "a b#\\c"
+    path.mkdir()
+    yield str(path)
+    while on_path(current(), str(path)):
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_mounted_remounted_and_unmounted(place: str) -> None:
+    mount("two words#x", place, "tmpfs", ["rw", "nosuid", "size=1M"])
+    mounted = on_path(current(), place)
+    assert mounted is not None
+    assert (mounted.source, mounted.fstype, mounted.readonly) == ("two words#x", "tmpfs", False)
+    assert "nosuid" in mounted.options
+
+    remount(place, ["ro", "suid", "noexec", "relatime"])
+    mounted = on_path(current(), place)
+    assert mounted is not None
+    assert mounted.readonly
+    assert "noexec" in mounted.options
+    assert "nosuid" not in mounted.options
+
+    unmount(place)
+    assert on_path(current(), place) is None
+
+
+def test_a_source_is_not_completed_to_a_file_name(place: str) -> None:
+    mount("etc", place, "tmpfs", [])
+    mounted = on_path(current(), place)
+    assert mounted is not None
+    assert mounted.source == "etc"
+
+
+def test_a_readonly_bind_mount(place: str, tmp_path: Path) -> None:
+    bind(str(tmp_path), place, readonly=True)
+    mounted = on_path(current(), place)
+    assert mounted is not None
+    assert mounted.readonly
+    with pytest.raises(OSError, match="Read-only"):
+        Path(place, "file").touch()
+    assert not on_path(current(), str(tmp_path))
+
+
+def test_the_topmost_of_two_is_unmounted(place: str) -> None:
+    mount("lower", place, "tmpfs", [])
+    mount("upper", place, "tmpfs", [])
+    for source in ("upper", "lower"):
+        mounted = on_path(current(), place)
+        assert mounted is not None
+        assert mounted.source == source
+        unmount(place)
+
+
+def test_mount_says_itself_what_is_wrong(place: str, tmp_path: Path) -> None:
+    with pytest.raises(VirtiofsError, match=r"unknown filesystem type|special device"):
+        mount("x", place, "no-such-filesystem", [])
+    with pytest.raises(VirtiofsError, match="mount point does not exist"):
+        mount("x", str(tmp_path / "missing"), "tmpfs", [])
+    with pytest.raises(VirtiofsError, match="not mounted"):
+        unmount(place)
+    with pytest.raises(VirtiofsError, match="nothing is mounted there"):
+        remount(place, ["ro"])
+
+
+def test_who_uses_a_mount_is_named(place: str) -> None:
+    mount("used", place, "tmpfs", [])
+    with Path(place, "file").open("w"):
+        with pytest.raises(VirtiofsError, match="busy"):
+            unmount(place)
+        (user,) = users_of(place)
+        assert user.endswith(f"({os.getpid()})")
+    assert users_of(place) == ()
