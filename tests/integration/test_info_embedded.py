@@ -98,7 +98,11 @@ def test_a_running_share_with_its_daemon(libvirt: Libvirt, source: str) -> None:
 
 def test_check_mode_tells_the_same(libvirt: Libvirt, source: str) -> None:
     libvirt.ask("define", xml=machine(filesystem(source)))
-    assert info(libvirt, check=True) == info(libvirt)
+    told, really = info(libvirt, check=True), info(libvirt)
+    for result in (told, really):
+        # Others write to this machine's disk meanwhile.
+        del result["sources"][0]["free"]
+    assert told == really
 
 
 def test_some_domains_only_and_one_that_is_not_there(libvirt: Libvirt) -> None:
