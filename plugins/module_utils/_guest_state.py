@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _guest_kernel, _mounts
 from ansible_collections.virtio.fs.plugins.module_utils._bounded import Work, touch_all
-from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import Directory, GuestState, WantedMount
+from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import Directory, GuestState
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import REMEDY
+from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError

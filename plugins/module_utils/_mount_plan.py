@@ -11,47 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _mount_steps
-from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, entries, with_entry
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, entries
 from ansible_collections.virtio.fs.plugins.module_utils._guest_kernel import Kernel
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
     as_told,
     fixed_differ,
     flags_differ,
-    hardened,
     meaning,
     meaning_of,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import AUTOMOUNT, WantedMount, line_for
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, holding, on_path
-from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized, problem_with_mount_path, within
+from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
 
-# nofail: a guest whose share is gone boots. A virtiofs mount has no device unit that systemd could wait for,
-# so there is no device time-out to shorten.
-CREATION_OPTIONS = ("rw", "_netdev", "nosuid", "nodev", "nofail")
-
-AUTOMOUNT = "x-systemd.automount"
-
-# virtio specification, 5.11.4: the tag is a field of 36 bytes.
-_TAG_BYTES = 36
-
-# What mount(8) and systemd take for a device, not for a tag.
-_DEVICE_NAMES = ("/dev/", "LABEL=", "UUID=", "PARTLABEL=", "PARTUUID=", "ID=")
-
+# More than anybody mounts over one another; a limit all the same.
 _STACKED = 64
-
-
-@dataclass(frozen=True)
-class WantedMount:
-    """One item. ``options`` and ``automount`` are None where they keep what is there."""
-
-    tag: str
-    path: str
-    state: str
-    options: tuple[str, ...] | None
-    automount: bool | None
-
-    def __str__(self) -> str:
-        return f"{self.tag} on {self.path}"
 
 
 @dataclass(frozen=True)
@@ -76,26 +51,6 @@ class GuestState:
     systemd: bool
     directories: Mapping[str, Directory] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
-
-
-def wanted_mounts(
-    items: Sequence[Mapping[str, Any]], exclusive: bool = False, confirm_empty: bool = False
-) -> tuple[WantedMount, ...]:
-    """The items, checked one by one and against each other.
-
-    :raises VirtiofsError: naming the item and the option.
-    """
-    if exclusive and not items and not confirm_empty:
-        raise VirtiofsError("mounts is empty: with exclusive that lets go of every share and needs confirm_empty: true")
-    wanted = tuple(_wanted(item) for item in items)
-    for position, one in enumerate(wanted):
-        for other in wanted[:position]:
-            if one.path == other.path:
-                raise VirtiofsError(f"mounts: {other.tag!r} and {one.tag!r} have the same path {one.path}")
-            inner, outer = sorted((one, other), key=lambda want: len(want.path), reverse=True)
-            if within(inner.path, outer.path) and not {"absent", "unmounted"} & {inner.state, outer.state}:
-                raise VirtiofsError(f"mounts: the path of {inner.tag!r}, {inner.path}, is inside that of {outer.tag!r}")
-    return wanted
 
 
 def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> Plan:
@@ -145,60 +100,6 @@ class _Item:
     listed: bool = True
 
 
-def _wanted(item: Mapping[str, Any]) -> WantedMount:
-    tag, path = item["tag"], item["path"]
-    name = f"mounts: {tag!r}"
-    problem = problem_with_tag(tag)
-    if problem:
-        raise VirtiofsError(f"{name}: the tag {problem}")
-    problem = problem_with_mount_path(path)
-    if problem:
-        raise VirtiofsError(f"{name}: the path {path!r} {problem}")
-    options, automount = item.get("options"), item.get("automount")
-    if options is not None:
-        for option in options:
-            problem = _problem_with_option(option, item)
-            if problem:
-                raise VirtiofsError(f"{name}: the option {option!r} {problem}")
-        if AUTOMOUNT in options:
-            if automount is False:
-                raise VirtiofsError(f"{name}: automount is false, but options has {AUTOMOUNT}")
-            automount = True
-        options = tuple(option for option in options if option != AUTOMOUNT)
-        options = hardened(options, bool(item.get("allow_suid")), bool(item.get("allow_dev")))
-    want = WantedMount(tag, normalized(path), item.get("state") or "mounted", options, automount)
-    # Refused here what fstab cannot hold, before anything is read.
-    with_entry("", _entry(want, None))
-    return want
-
-
-def problem_with_tag(tag: str) -> str | None:
-    """Why a guest cannot mount a share of this tag from fstab, as the end of a sentence, or None."""
-    if not tag:
-        return "is empty"
-    if len(tag.encode("utf-8", "surrogateescape")) > _TAG_BYTES:
-        return f"is longer than {_TAG_BYTES} bytes"
-    if not tag.isprintable():
-        return "has a character that cannot be printed"
-    if tag.startswith(_DEVICE_NAMES):
-        return "reads like the name of a device, and mount(8) would look for that"
-    return None
-
-
-def _problem_with_option(option: str, item: Mapping[str, Any]) -> str | None:
-    if not option or option != option.strip():
-        return "is empty or has blanks around it"
-    if not option.isprintable():
-        return "has a character that cannot be printed"
-    if option == "suid" and not item.get("allow_suid"):
-        return "needs allow_suid: true"
-    if option == "dev" and not item.get("allow_dev"):
-        return "needs allow_dev: true"
-    if option in ("remount", "bind", "rbind", "move", "loop") or option.startswith("loop="):
-        return "is not one that a share can be mounted with"
-    return None
-
-
 def _item(state: GuestState, want: WantedMount, unlisted: Sequence[Entry]) -> _Item:
     live = on_path(state.mounts, want.path)
     automounted = any(mount.path == want.path and mount.fstype == "autofs" for mount in state.mounts)
@@ -209,7 +110,7 @@ def _item(state: GuestState, want: WantedMount, unlisted: Sequence[Entry]) -> _I
         return _letting_go(state, want, live if ours else None, automounted, line)
     _refuse_path(state, want, unlisted)
     _refuse_others(state, want, others, unlisted)
-    entry = _entry(want, line)
+    entry = line_for(want, line)
     line = None if doubled else line
     if want.state == "present":
         return _present(state, want, live if ours else None, line, entry)
@@ -387,17 +288,6 @@ def _refuse_others(
             raise VirtiofsError(
                 f"cannot mount {want}: {state.fstab_path} has a line for {entry.spec} ({entry.fstype}) on that path"
             )
-
-
-def _entry(want: WantedMount, line: Entry | None) -> Entry:
-    options = want.options
-    automount = want.automount
-    if options is None:
-        options = line.options if line is not None and line.options else CREATION_OPTIONS
-    if automount is None:
-        automount = line is not None and AUTOMOUNT in line.options
-    options = tuple(option for option in options if option != AUTOMOUNT) + ((AUTOMOUNT,) if automount else ())
-    return Entry(want.tag, want.path, "virtiofs", options)
 
 
 def _same_line(line: Entry | None, entry: Entry) -> bool:

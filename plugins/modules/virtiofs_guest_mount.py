@@ -168,8 +168,9 @@ mounts:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtio.fs.plugins.module_utils._guest_state import read
-from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import WantedMount, plan, wanted_mounts
+from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import Guest
+from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount, wanted_mounts
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 

@@ -13,11 +13,9 @@ import pytest
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._guest_kernel import Kernel
 from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import (
-    CREATION_OPTIONS,
     Directory,
     GuestState,
     plan,
-    wanted_mounts,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import (
     ChangeOptions,
@@ -33,6 +31,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import (
     Unmount,
     WriteLine,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import CREATION_OPTIONS, wanted_mounts
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
 
