@@ -15,13 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils import _readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._info_facts import Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized, within
 from ansible_collections.virtio.fs.plugins.module_utils._share import OPTIONS, IdMap, Share
-
-# Where virtiofs_domain keeps its read-only bind mounts.
-READONLY_BINDS = "/var/lib/virtiofs/ro"
 
 # A filesystem that virtiofs_partition makes.
 _FSTYPES = ("ext4", "xfs", "btrfs")
@@ -85,7 +83,7 @@ def _found(facts: Facts) -> tuple[list[_Found], list[str]]:
 
 def _behind(share: Share, fstab: Iterable[Entry]) -> tuple[str, bool]:
     path = normalized(share.source or "/")
-    if within(path, READONLY_BINDS):
+    if within(path, _readonly_bind.ROOT):
         for entry in fstab:
             if entry.mount_point == path and "bind" in entry.options:
                 return normalized(entry.spec), True
