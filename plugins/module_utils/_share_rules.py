@@ -124,7 +124,11 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
     :raises VirtiofsError: naming the item and what is wrong with its source.
     """
     not_yet = []
-    plain = {item.share.source: _paths.normalized(item.share.source) for item in items if item.share.source}
+    plain = {
+        item.share.source: _paths.normalized(item.share.source)
+        for item in items
+        if item.share.source and not item.absent
+    }
     holding = {above: path for path in plain.values() for above in _above(path)}
     problems = {source: _unsafe(path, directories[source], holding) for source, path in plain.items()}
     for item in items:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._readonly_bind import MakeBind, RemoveBind, path_for
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._share import Share
 
 _BARE = _domain(_PCIE + _PORT.format(1))
 _SHARED = _domain(_PCIE + _PORT.format(1), backing=_MEMFD)
@@ -126,6 +128,12 @@ def test_detaching_asks_whether_it_is_mounted(
         return
     with pytest.raises(VirtiofsError, match="share data of domain vm1"):
         _plan(domain, absent("data", **item_options), **module_options)
+
+
+def test_the_source_of_a_share_that_leaves_need_not_be_there() -> None:
+    leaving = dataclasses.replace(absent("data"), share=Share("data", source="/srv/gone"))
+    domain = state(_with("data"), _with("data"), mounted={"data": False})
+    assert _kinds(_plan(domain, leaving, on=host(directories={}))) == [DetachLive, Define]
 
 
 def test_with_a_dead_daemon_nothing_is_ever_detached() -> None:
