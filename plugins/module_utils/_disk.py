@@ -199,8 +199,18 @@ def kernel_agrees(node: str) -> bool:
     """Whether the kernel has a device node for each entry of the table, and none for anything else."""
     kernel = _kernel_partitions(node)
     return {number: _extent(place) for number, place in kernel.items()} == _table_extents(node) and all(
-        os.path.exists(node_at(place)) for place in kernel.values()
+        _node_is_current(place) for place in kernel.values()
     )
+
+
+def _node_is_current(place: str) -> bool:
+    # A partition that the kernel has made anew has another number; until udev has made its node anew too, the old
+    # one opens nothing (ENXIO), or somebody else's partition.
+    try:
+        number = os.stat(node_at(place)).st_rdev
+    except OSError:
+        return False
+    return f"{os.major(number)}:{os.minor(number)}" == attribute(place, "dev")
 
 
 def only_kernel_knows(node: str) -> list[int]:
