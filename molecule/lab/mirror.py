@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from machine import LabError, run
 
+FOLDER = Path("/etc/apt")
 DEBIAN_SUITES = re.compile(r"^(stable|testing|unstable|sid|oldstable|bullseye|bookworm|trixie|forky)$")
 
 
@@ -21,8 +22,8 @@ def uri() -> str:
     if given:
         return given.rstrip("/")
     found = [
-        _resolved(address)
-        for address, suites, components in _sources()
+        address
+        for address, suites, components in ((_resolved(listed), *rest) for listed, *rest in _sources())
         if "main" in components
         and any(DEBIAN_SUITES.match(suite) for suite in suites)
         and address.rstrip("/").rsplit("/", 1)[-1].startswith("debian")
@@ -52,8 +53,7 @@ def proxy_options() -> list[str]:
 
 
 def _sources() -> Iterator[tuple[str, list[str], list[str]]]:
-    folder = Path("/etc/apt")
-    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    files = [FOLDER / "sources.list", *sorted((FOLDER / "sources.list.d").glob("*"))]
     for file in files:
         if not file.is_file():
             continue
