@@ -23,7 +23,7 @@ def uri() -> str:
         return given.rstrip("/")
     found = [
         address
-        for address, suites, components in ((_resolved(listed), *rest) for listed, *rest in _sources())
+        for address, suites, components in _sources()
         if "main" in components
         and any(DEBIAN_SUITES.match(suite) for suite in suites)
         and address.rstrip("/").rsplit("/", 1)[-1].startswith("debian")
@@ -68,7 +68,7 @@ def _one_line(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
     for line in text.splitlines():
         match = re.match(r"\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
         if match:
-            yield match[1], [match[2]], match[3].split()
+            yield _resolved(match[1]), [match[2]], match[3].split()
 
 
 def _deb822(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -80,7 +80,7 @@ def _deb822(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
         if "deb" not in fields.get("types", []) or fields.get("enabled", ["yes"])[0].lower() in ("no", "false", "0"):
             continue
         for address in fields.get("uris", []):
-            yield address, fields.get("suites", []), fields.get("components", [])
+            yield _resolved(address), fields.get("suites", []), fields.get("components", [])
 
 
 def _resolved(address: str) -> str:
