@@ -4,7 +4,7 @@
 """virtiofs_partition is killed at each of its writes, with all it started. The next run completes the work.
 
 What was there before stays: a partition of others with its filesystem, and the lines of fstab.
-Every write takes half an hour; without VIRTIOFS_EVERY_WRITE=1 in the environment every seventh one is tried.
+Every write takes half an hour; without VIRTIOFS_EVERY_WRITE=1 in the environment every eleventh one is tried.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output, quietly
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab
 
 HERE = Path(__file__).parent
 
-STRIDE = 1 if os.environ.get("VIRTIOFS_EVERY_WRITE") else 7
+STRIDE = 1 if os.environ.get("VIRTIOFS_EVERY_WRITE") else 11
 
 # Few blocks to write, so that each of them can be tried.
 SMALL = ["-O", "^has_journal,^resize_inode", "-N", "16"]
@@ -111,7 +111,7 @@ def test_while_it_makes_a_filesystem(lab: DiskLab, neighbour: bool) -> None:
         assert lab.fstab.read_text() == NEIGHBOURS
         if neighbour:
             assert theirs(lab, disk) == kept
-        output("partx", "--delete", disk)
+        quietly("partx", "--delete", disk)
         with lab.image_of(disk).open("r+b") as image:
             image.truncate(0)
             image.truncate(16 * 2**20)
