@@ -151,6 +151,9 @@ requirements:
 notes:
   - The mount point itself is made immutable where its filesystem can do that. When the disk is not there, nobody can
     fill the bare directory.
+  - A disk that is gone at boot stops nothing, C(nofail) sees to that. Guests that start then find an empty directory
+    that nobody can write to. A disk that comes later is mounted by systemd, and a guest that runs sees it when its
+    share is attached again.
   - Before a partition table is changed, a dump of it (C(sfdisk --dump)) is kept below C(/var/lib/virtiofs/tables).
   - Works with and without udev, and with and without systemd. Only systemd attaches images at boot.
 seealso:
