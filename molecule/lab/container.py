@@ -266,11 +266,14 @@ def demand_free_port(name: str, port: int) -> None:
             ) from None
 
 
-def answers_ssh(port: int) -> bool:
-    """Whether an ssh server greets us; QEMU alone accepts connections long before its guest does."""
+def answers_ssh(port: int, patience: float = 20) -> bool:
+    """Whether an ssh server greets us; QEMU alone accepts connections long before its guest does.
+
+    Patient, because every connection costs a guest without KVM a second or more: many short ones would keep it from
+    ever answering.
+    """
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=3) as connection:
-            connection.settimeout(3)
+        with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

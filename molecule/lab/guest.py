@@ -134,8 +134,8 @@ def wait_ready(hypervisor: Hypervisor, guest: Guest, seconds: float = 300) -> No
                 raise LabError(f"guest {guest.name} stopped while it booted; its last words are in {console}")
         return False
 
-    wait_until(f"an ssh answer from guest {guest.name} (its console is in {console})", seconds, answered)
-    run([*keys.ssh_command(guest), "true"], timeout=120)
+    wait_until(f"an ssh answer from guest {guest.name} (its console is in {console})", seconds, answered, pause=1)
+    run([*keys.ssh_command(guest), "true"], timeout=180)
     say(f"Guest {guest.name} answers ssh on port {guest.port} ({time.monotonic() - begun:.0f} s).")
 
 
