@@ -25,6 +25,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, ho
 from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
 
+# The only file that systemd makes units from.
+_FSTAB = "/etc/fstab"
+
 # More than anybody mounts over one another; a limit all the same.
 _STACKED = 64
 
@@ -69,7 +72,7 @@ def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> P
         steps.append(_mount_steps.LoadModule())
     for item in items:
         steps += item.taking
-    if state.systemd and any(item.writes for item in items):
+    if state.systemd and state.fstab_path == _FSTAB and any(item.writes for item in items):
         steps.append(_mount_steps.ReadUnitsAgain())
     for item in items:
         steps += item.automounting

@@ -109,10 +109,11 @@ class MountShare:
             except (CommandTimeout, Stuck) as error:
                 raise VirtiofsError(f"cannot mount {self.tag} on {self.path}: {error}; {REMEDY}") from error
             except VirtiofsError as error:
+                log = said()
                 # A share that was plugged in a moment ago shows up a moment later.
-                if _tag_missing(self.tag, said()) and time.monotonic() < deadline:
+                if _tag_missing(self.tag, log) and time.monotonic() < deadline:
                     return False
-                raise VirtiofsError(_why_not_mounted(self.tag, self.path, str(error), said())) from error
+                raise VirtiofsError(_why_not_mounted(self.tag, self.path, str(error), log)) from error
         return True
 
 
