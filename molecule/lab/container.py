@@ -243,7 +243,7 @@ def _settle_in(hypervisor: Hypervisor, upper: Path) -> None:
     (upper / "root").chmod(0o700)
     (upper / "root/.ssh").chmod(0o700)
     put("etc/apt/sources.list", f"deb {mirror.uri()} {hypervisor.suite} main\n")
-    put("etc/apt/apt.conf.d/91proxy", "".join(line + "\n" for line in mirror.proxy_options()))
+    put("etc/apt/apt.conf.d/91machine", "".join(line + "\n" for line in mirror.proxy_options()))
     put("etc/lab/disks", str(disks.folder(hypervisor)) + "\n")
     put("etc/lab/nodes", "".join(_node(*wanted) for wanted in NODES if Path("/dev", wanted[0]).exists()))
 

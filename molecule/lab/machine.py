@@ -42,11 +42,18 @@ def run(argv: Sequence[str], timeout: float = 60, stdin: str | None = None, chec
     except FileNotFoundError:
         raise LabError(f"the command {argv[0]} is missing on this machine") from None
     except subprocess.TimeoutExpired:
-        raise LabError(f"`{' '.join(argv)}` did not finish in {timeout:.0f} seconds") from None
+        raise LabError(f"`{_shortened(argv)}` did not finish in {timeout:.0f} seconds") from None
     if check and done.returncode != 0:
-        message = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise LabError(f"`{' '.join(argv)}` failed: {message[-1] if message else f'exit {done.returncode}'}")
+        lines = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()
+        # apt and what calls apt: the first error is the cause.
+        message = next((line for line in lines if line.startswith("E: ")), lines[-1])
+        raise LabError(f"`{_shortened(argv)}` failed: {message}")
     return done.stdout
+
+
+def _shortened(argv: Sequence[str]) -> str:
+    text = " ".join(argv)
+    return text if len(text) <= 160 else f"{text[:60]} ... {text[-90:]}"
 
 
 def _die_with_parent() -> None:
