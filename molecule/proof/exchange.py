@@ -121,4 +121,5 @@ def _place(path: str, side: str) -> str:
 
 
 def _sums(text: str) -> dict[str, str]:
-    return dict(reversed(line.split("  ", 1)) for line in text.splitlines() if "  " in line)
+    pairs = [line.split("  ", 1) for line in text.splitlines() if "  " in line]
+    return {name: checksum for checksum, name in pairs}

@@ -51,7 +51,7 @@ def test_an_error_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_defect_does_not_pass_for_success(tmp_path: Path) -> None:
     def work() -> Iterator[Any]:
-        yield {}["x"]
+        yield dict[str, int]()["x"]
 
     with pytest.raises(VirtiofsError, match=r"a defect in virtio\.fs"):
         touch(str(tmp_path), work, 10)
