@@ -34,5 +34,6 @@ echo 'label: gpt
 size=+, name=theirs' | sfdisk --quiet /run/proof/full
 disk used
 mkfs.ext4 -q -L proof_used /run/proof/used
-mount /run/proof/used /run/proof/mounted
+# Read-only: what ext4 writes by itself must not look like a change.
+mount -o ro /run/proof/used /run/proof/mounted
 disk empty
