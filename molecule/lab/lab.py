@@ -235,6 +235,8 @@ def main() -> int:
     except (LabError, LookupError) as problem:
         print(f"lab: {problem.args[0]}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has seen enough
     except KeyboardInterrupt:
         print("lab: interrupted; run the same command again to go on, or `lab.py down`", file=sys.stderr)
         return 130
