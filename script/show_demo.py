@@ -47,7 +47,7 @@ class Teller:
             self._tell_result(json.loads(line))
         for line in self._new_lines(self.log):
             task = TASK.match(line)
-            if task:
+            if task and not task.group(1).startswith("Validating arguments"):
                 print(f"  {task.group(1)} ...", flush=True)
 
     def _tell_result(self, result: Mapping[str, Any]) -> None:
