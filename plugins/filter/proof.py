@@ -14,11 +14,12 @@ from ansible.errors import AnsibleFilterError
 OK = "ok"
 READ_ONLY = "read-only"
 SKIPPED = "not done in check mode"
+_UNREACHED = "could not be reached"
 
 
 def measurements(proofs: Sequence[Mapping[str, Any]], side: str, size: str) -> list[dict[str, Any]]:
     """What virtiofs_probe is asked to measure, on the side ``guest`` or ``host``."""
-    return [{"path": proof[f"{side}_path"], "action": "measure", "size": size} for proof in proofs]
+    return [{**_place(proof, side), "action": "measure", "size": size} for proof in proofs]
 
 
 def probes(proofs: Sequence[Mapping[str, Any]], turn: str, nonce: str) -> list[dict[str, Any]]:
@@ -26,7 +27,7 @@ def probes(proofs: Sequence[Mapping[str, Any]], turn: str, nonce: str) -> list[d
     asked: list[dict[str, Any]] = []
     for number, proof in enumerate(proofs):
         token = f"{nonce}.{number}"
-        here, there = {"path": proof["host_path"]}, {"path": proof["guest_path"]}
+        here, there = _place(proof, "host"), _place(proof, "guest")
         if turn == "hypervisor_writes":
             asked.append({**here, "action": "write", "nonce": f"{token}.host"})
         elif turn == "guest":
@@ -39,6 +40,12 @@ def probes(proofs: Sequence[Mapping[str, Any]], turn: str, nonce: str) -> list[d
         else:
             raise AnsibleFilterError(f"nobody has the turn {turn!r}")
     return asked
+
+
+def _place(proof: Mapping[str, Any], side: str) -> dict[str, str]:
+    # Else a guest that has not mounted the share would fill the directory under it.
+    mounted = {"tag": proof["tag"]} if side == "guest" else {}
+    return {"path": proof[f"{side}_path"], **mounted}
 
 
 def proven(
@@ -72,9 +79,9 @@ def _answers(result: Mapping[str, Any], who: str) -> Any:
         for probe in result["probes"]:
             yield SKIPPED if probe["skipped"] else OK if probe["ok"] else probe["error"]
         return
-    what = "could not be reached" if result.get("unreachable") else result.get("msg", "gave no answer")
+    what = f"{who} {_UNREACHED}" if result.get("unreachable") else result.get("msg", "there was no answer")
     while True:
-        yield f"{who}: {what}"
+        yield what
 
 
 def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
@@ -82,7 +89,7 @@ def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
         if answer == SKIPPED:
             return SKIPPED
         if answer not in (OK, READ_ONLY):
-            return f"{what}: {answer}"
+            return answer if answer.endswith(_UNREACHED) else f"{what}: {answer}"
     return OK
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable
 from ansible_collections.virtio.fs.plugins.module_utils import _probe_inspect, _probe_measure, _probe_token
 from ansible_collections.virtio.fs.plugins.module_utils._bounded import Outcome, Work, touch_all
 from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized, problem_with_path
-from ansible_collections.virtio.fs.plugins.module_utils._probe_directory import Unproven
+from ansible_collections.virtio.fs.plugins.module_utils._probe_directory import Unproven, require_mounted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
 
 ACTIONS = ("write", "check", "clean", "measure", "inspect")
@@ -41,6 +41,7 @@ class Probe:
     size: int
     readonly: bool
     label: str
+    tag: str = ""
 
 
 def probes(items: Sequence[Mapping[str, Any]]) -> tuple[Probe, ...]:
@@ -68,7 +69,7 @@ def _probe(item: Mapping[str, Any]) -> Probe:
         raise VirtiofsError(f"{name}: readonly goes with write, whose failure is then the proof")
     size = _bytes(name, item.get("size"), _DEFAULT_SIZE.get(action, 0))
     label = item.get("label") or f"{action} {path}"
-    return Probe(normalized(path), action, nonce, size, bool(item.get("readonly")), label)
+    return Probe(normalized(path), action, nonce, size, bool(item.get("readonly")), label, item.get("tag") or "")
 
 
 def _bytes(name: str, size: str | None, default: int) -> int:
@@ -132,6 +133,8 @@ def _tried(probe: Probe, seconds: float, writing: bool) -> dict[str, Any]:
         "inspect": lambda: _probe_inspect.inspect(probe.path, writing),
     }
     try:
+        if probe.tag:
+            require_mounted(probe.path, probe.tag)
         return {"ok": True, **doing[probe.action]()}
     except Unproven as error:
         return {"ok": False, "error": str(error), "errno": error.name}

@@ -18,6 +18,8 @@ import stat
 import time
 from collections.abc import Iterator
 
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import current
+
 NAME = ".virtiofs-probe"
 
 # What a run left that was cut off: older than any run lasts.
@@ -54,6 +56,22 @@ def share(path: str) -> Iterator[int]:
         yield here
     finally:
         os.close(here)
+
+
+def require_mounted(path: str, tag: str) -> None:
+    """Refuse to go on where the share with this tag is not what is mounted on the path.
+
+    Asks the directory that was opened, not the path: what is mounted on demand is there by then.
+
+    :raises Unproven: what is there instead.
+    """
+    with share(path) as root, open(f"/proc/self/fdinfo/{root}", encoding="ascii") as file:
+        mount_id = int(next(line.split()[1] for line in file if line.startswith("mnt_id:")))
+    mount = next((mount for mount in current() if mount.mount_id == mount_id), None)
+    if mount is None or mount.path != path:
+        raise Unproven(f"the share {tag} is not mounted on {path}: nothing is mounted there")
+    if (mount.fstype, mount.source) != ("virtiofs", tag):
+        raise Unproven(f"the share {tag} is not mounted on {path}: {mount.source} ({mount.fstype}) is")
 
 
 @contextlib.contextmanager

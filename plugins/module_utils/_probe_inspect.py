@@ -89,8 +89,8 @@ def _behaviour(directory: int, name: str, file: int) -> dict[str, str | bool]:
         "posix_lock": _works(lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)),
         "mmap_private": _works(lambda: _map(file, mmap.MAP_PRIVATE)),
         "mmap_shared": _works(lambda: _map(file, mmap.MAP_SHARED)),
-        "hard_link": _works(lambda: os.link(name, name + ".link", src_dir_fd=directory, dst_dir_fd=directory)),
-        "direct_io": _works(lambda: _direct(directory, name)),
+        "hard_link": _works(lambda: _link(directory, name)),
+        "direct_io": _works(lambda: _direct(file)),
     }
 
 
@@ -117,14 +117,20 @@ def _map(file: int, flags: int) -> None:
                 raise OSError(errno.EIO, "what was written through the mapping is not in the file")
 
 
-def _direct(directory: int, name: str) -> None:
-    file = os.open(name, os.O_RDWR | os.O_DIRECT | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+def _link(directory: int, name: str) -> None:
+    # Not following: else a symbolic link in the file's place would bring a file of the host into the share.
+    os.link(name, name + ".link", src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+
+
+def _direct(file: int) -> None:
+    # The file that we made, not its name: a device node may be there by now.
+    again = os.open(f"/proc/self/fd/{file}", os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
     try:
         # Memory of a mapping is aligned as direct I/O wants it.
         with mmap.mmap(-1, mmap.PAGESIZE) as memory:
-            os.preadv(file, [memory], 0)
+            os.preadv(again, [memory], 0)
     finally:
-        os.close(file)
+        os.close(again)
 
 
 def _name(look_up: Callable[[], str]) -> str | None:

@@ -149,7 +149,7 @@ def _told_size(file: BinaryIO, nonce: str) -> int:
     try:
         header = json.loads(file.read(_HEADER))
         told = header["size"] if header["nonce"] == nonce else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         told = None
     if not isinstance(told, int) or told < 0:
         raise Unproven("what is there was not written by a probe with this nonce")

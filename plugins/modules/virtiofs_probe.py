@@ -66,6 +66,11 @@ options:
             a failure, also a time-out or a dead daemon.
         type: bool
         default: false
+      tag:
+        description:
+          - In the guest, the tag of the share that must be mounted on exactly O(probes[].path).
+          - Where it is not, the probe fails, and nothing is written to the directory under it.
+        type: str
       label:
         description: What an error calls this probe, for example V(media from hv1 to vm1).
         type: str
@@ -90,8 +95,8 @@ EXAMPLES = r"""
 - name: The guest reads that, and writes
   virtio.fs.virtiofs_probe:
     probes:
-      - {path: /mnt, action: check, nonce: run42.hv1, label: vm1 from hypervisor to guest}
-      - {path: /mnt, action: write, nonce: run42.vm1, label: vm1 from guest to hypervisor}
+      - {path: /mnt, tag: vm1, action: check, nonce: run42.hv1, label: vm1 from hypervisor to guest}
+      - {path: /mnt, tag: vm1, action: write, nonce: run42.vm1, label: vm1 from guest to hypervisor}
 
 - name: The hypervisor reads that, and cleans up
   virtio.fs.virtiofs_probe:
@@ -102,7 +107,7 @@ EXAMPLES = r"""
 - name: A share is read-only in the guest
   virtio.fs.virtiofs_probe:
     probes:
-      - {path: /srv/media, action: write, nonce: run42.vm1, readonly: true}
+      - {path: /srv/media, tag: media, action: write, nonce: run42.vm1, readonly: true}
 
 - name: How fast it is, and what works on it
   virtio.fs.virtiofs_probe:
@@ -247,6 +252,7 @@ def main() -> None:
                     "nonce": {"type": "str"},
                     "size": {"type": "str"},
                     "readonly": {"type": "bool", "default": False},
+                    "tag": {"type": "str"},
                     "label": {"type": "str"},
                 },
             },

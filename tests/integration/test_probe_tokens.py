@@ -11,6 +11,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import pytest
 from module_run import run_module
 from silent_filesystem import silent_filesystem
 
+from ansible_collections.virtio.fs.plugins.module_utils import _probe_directory, _probe_inspect, _probe_measure
 from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, current
 
 
 def _probe(*probes: dict[str, Any], timeout: int = 30, check: bool = False) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def test_one_wrong_byte_is_found(share: Path, at: int) -> None:
     assert _probe({"path": str(share), "action": "check", "nonce": "n"})["failed"]
 
 
-@pytest.mark.parametrize("change", ["shorter", "longer", "other nonce", "garbage", "empty"])
+@pytest.mark.parametrize("change", ["shorter", "longer", "other nonce", "garbage", "nested", "empty"])
 def test_what_is_not_the_token_is_found(share: Path, change: str) -> None:
     _probe({"path": str(share), "action": "write", "nonce": "n"}, {"path": str(share), "action": "write", "nonce": "m"})
     token = share / ".virtiofs-probe" / "n"
@@ -105,6 +108,7 @@ def test_what_is_not_the_token_is_found(share: Path, change: str) -> None:
             "longer": content + b".",
             "other nonce": (share / ".virtiofs-probe" / "m").read_bytes(),
             "garbage": b"\xff" * 70_000,
+            "nested": b"[" * 70_000,
             "empty": b"",
         }[change]
     )
@@ -229,6 +233,76 @@ def test_in_check_mode_nothing_is_written(share: Path) -> None:
     assert [probe["skipped"] for probe in result["probes"]] == [True] * 4 + [False]
     assert (result["probes"][4]["mode"], result["probes"][4]["ok"]) == ("0755", True)
     assert list(share.iterdir()) == []
+
+
+@pytest.mark.parametrize("action", ["write", "check", "clean", "measure", "inspect"])
+def test_nothing_is_done_in_the_bare_directory_of_a_share_that_is_not_mounted(share: Path, action: str) -> None:
+    item = {"path": str(share), "action": action, "nonce": "n", "tag": "data"}
+    result = _probe(item)
+    assert result["probes"][0]["error"] == f"the share data is not mounted on {share}: nothing is mounted there"
+    assert result["failed"]
+    assert list(share.iterdir()) == []
+    subprocess.run(["mount", "-t", "tmpfs", "other", share], check=True)
+    try:
+        result = _probe(item)
+        assert result["probes"][0]["error"] == f"the share data is not mounted on {share}: other (tmpfs) is"
+        assert list(share.iterdir()) == []
+    finally:
+        subprocess.run(["umount", share], check=True)
+
+
+def test_the_share_that_is_asked_for_is_known_by_its_tag(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> tuple[Mount, ...]:
+        return tuple(replace(mount, fstype="virtiofs") if mount.source == "data" else mount for mount in current())
+
+    monkeypatch.setattr(_probe_directory, "current", shown)
+    subprocess.run(["mount", "-t", "tmpfs", "data", share], check=True)
+    try:
+        _probe_directory.require_mounted(str(share), "data")
+        with pytest.raises(_probe_directory.Unproven, match=r"the share dat is not mounted .*: data \(virtiofs\) is"):
+            _probe_directory.require_mounted(str(share), "dat")
+        (share / "below").mkdir()
+        with pytest.raises(_probe_directory.Unproven, match="nothing is mounted there"):
+            _probe_directory.require_mounted(str(share / "below"), "data")
+    finally:
+        subprocess.run(["umount", share], check=True)
+
+
+def test_a_link_that_was_planted_for_inspect_leads_nowhere(planted: Path, tmp_path: Path) -> None:
+    # Root of the guest wins the race for the name: the host must neither link nor open what it leads to.
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    directory = os.open(planted, os.O_RDONLY)
+    file = _probe_directory.create(directory, "t")
+    try:
+        (planted / "t").unlink()
+        (planted / "t").symlink_to(secret)
+        _probe_inspect._behaviour(directory, "t", file)
+        assert secret.stat().st_nlink == 1
+        (planted / "t").unlink()
+        os.mkfifo(planted / "t")
+        works = _probe_inspect._behaviour(directory, "t", file)
+        assert works["direct_io"] in (True, "EINVAL")
+    finally:
+        os.close(file)
+        os.close(directory)
+
+
+def test_a_huge_file_that_was_planted_for_measure_is_not_read_whole(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swapped(directory: int, name: str) -> int:
+        with open(planted / name, "wb") as file:
+            file.truncate(1 << 42)
+        return _probe_directory.open_regular(directory, name)
+
+    monkeypatch.setattr(_probe_measure, "open_regular", swapped)
+    directory = os.open(planted, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="a small file has another content"):
+            _probe_measure._small_files(directory, 5)
+    finally:
+        os.close(directory)
 
 
 @pytest.fixture
