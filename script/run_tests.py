@@ -73,7 +73,7 @@ def types(part: Part) -> Tally:
     for folder, targets in {**strict, **tests, **scenarios}.items():
         found = [COLLECTIONS]
         if folder in tests:
-            found += [COPY / "script", COPY / "tests/unit"]
+            found += [COPY / "molecule/lab", COPY / "script", COPY / "tests/unit"]
         if folder in scenarios:
             found += [COPY / "molecule", COPY / "molecule/lab"]
         returncode = part.run(
