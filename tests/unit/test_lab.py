@@ -27,8 +27,8 @@ from machine import LabError  # noqa: E402
 
 DEB822 = """\
 Types: deb
-# URIs: http://old.example/debian
-URIs: http://mirror.example/debian
+# URIs: http://old.example/pub/debian
+URIs: http://mirror.example/pub/debian
 Suites: bookworm bookworm-updates
 Components: main
 """
@@ -47,32 +47,32 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("name", "text"),
     [
         ("sources.list.d/debian.sources", DEB822),
-        ("sources.list.d/debian.sources", f"Types: deb\nEnabled: no\nURIs: http://off.example/debian\n\n{DEB822}"),
-        ("sources.list", "deb http://mirror.example/debian bookworm main contrib # ours\n"),
-        ("sources.list", "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian/ trixie main\n"),
-        ("sources.list", "deb http://security.example/debian-security bookworm-security main\n"
+        ("sources.list.d/debian.sources", f"Types: deb\nEnabled: no\nURIs: http://off.example/pub/debian\n\n{DEB822}"),
+        ("sources.list", "deb http://mirror.example/pub/debian bookworm main contrib # ours\n"),
+        ("sources.list", "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/pub/debian/ trixie main\n"),
+        ("sources.list", "deb http://security.example/pub/debian-security bookworm-security main\n"
                          "deb https://vendor.example/linux/debian bookworm stable\n"
-                         "deb-src http://source.example/debian bookworm main\n"
-                         "deb http://mirror.example/debian bookworm main\n"),
+                         "deb-src http://source.example/pub/debian bookworm main\n"
+                         "deb http://mirror.example/pub/debian bookworm main\n"),
     ],
 )  # fmt: skip
 def test_the_mirror_is_the_one_that_apt_uses(apt: Path, name: str, text: str) -> None:
     (apt / name).write_text(text)
-    assert mirror.uri() == "http://mirror.example/debian"
+    assert mirror.uri() == "http://mirror.example/pub/debian"
 
 
 def test_a_list_of_mirrors_is_followed(apt: Path) -> None:
-    (apt / "mirrors").write_text("# ours\nhttp://mirror.example/debian\n")
+    (apt / "mirrors").write_text("# ours\nhttp://mirror.example/pub/debian\n")
     (apt / "sources.list").write_text(f"deb mirror+file:{apt}/mirrors bookworm main\n")
-    assert mirror.uri() == "http://mirror.example/debian"
+    assert mirror.uri() == "http://mirror.example/pub/debian"
 
 
 def test_a_machine_without_a_debian_mirror_is_told_what_to_set(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (apt / "sources.list").write_text("deb http://mirror.example/ubuntu noble main\n")
+    (apt / "sources.list").write_text("deb http://mirror.example/pub/ubuntu noble main\n")
     with pytest.raises(LabError, match="VIRTIOFS_MIRROR"):
         mirror.uri()
-    monkeypatch.setenv("VIRTIOFS_MIRROR", "http://other.example/debian/")
-    assert mirror.uri() == "http://other.example/debian"
+    monkeypatch.setenv("VIRTIOFS_MIRROR", "http://other.example/pub/debian/")
+    assert mirror.uri() == "http://other.example/pub/debian"
 
 
 def test_a_guest_gets_its_files_with_their_modes(tmp_path: Path) -> None:
