@@ -73,9 +73,9 @@ def _measure(count: int, directory: Path) -> str:
         for source in sources
     ]
     results: list[dict[str, Any]] = []
-    reading = min(_seconds(lambda: _read_all(connection)) for _ in range(3))
-    whole = min(_seconds(lambda: results.append(_run(wanted))) for _ in range(3))
-    job = min(_seconds(lambda: results.append(_run_job(wanted))) for _ in range(3))
+    reading = min(_seconds(lambda: _read_all(connection)) for dummy in range(3))
+    whole = min(_seconds(lambda: results.append(_run(wanted))) for dummy in range(3))
+    job = min(_seconds(lambda: results.append(_run_job(wanted))) for dummy in range(3))
     assert all(not result["changed"] and len(result["domains"]) == count for result in results), results[0]
     return (
         f"{count} domains with {_SHARES} shares: {whole:.2f} s, of which reading and planning {job:.2f} s "

@@ -19,7 +19,7 @@ HEADER_LINES = 8
 OF_ONE_MACHINE = re.compile(r"/work/(?:main|shared)|/home/\w|/root/\.pyenv|/tmp/(?:dev|brief)")
 OF_AN_ARCHIVE = re.compile(
     r"\b(?:deb|security|ftp|archive)\.(?:debian|ubuntu)\.\w+|\bpypi\.\w+|pythonhosted\.|npmjs\.|\bproxy\.golang\."
-    r"|https?://[^/\s]+/(?:debian|debian-security|ubuntu|simple)/?(?=[\s\"']|$|dists|pool)"
+    r"|https?://(?![^/\s]+\.example/)[^/\s]+/(?:debian|debian-security|ubuntu|simple)/?(?=[\s\"']|$|dists|pool)"
 )
 
 
