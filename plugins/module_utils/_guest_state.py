@@ -33,6 +33,7 @@ def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
     gone = _ask(asked, wait)
     # To ask an automount mounts it.
     mounts = _mounts.current() if asked else mounts
+    going = any(want.state in ("unmounted", "absent") for want in wanted)
     return GuestState(
         kernel=_guest_kernel.read(),
         mounts=mounts,
@@ -41,6 +42,7 @@ def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
         systemd=os.path.isdir("/run/systemd/system"),
         directories={want.path: _directory(want.path) for want in wanted if _to_be_looked_at(mounts, want)},
         gone=gone,
+        everywhere=_mounts.in_every_namespace() if going else (),
     )
 
 

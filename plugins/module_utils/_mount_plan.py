@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change
 # The only file that systemd makes units from.
 _FSTAB = "/etc/fstab"
 
+_GOING = ("unmounted", "absent")
+
 # More than anybody mounts over one another; a limit all the same.
 _STACKED = 64
 
@@ -45,7 +47,7 @@ class Directory:
 @dataclass(frozen=True)
 class GuestState:
     """``directories`` of the paths that nothing is mounted on. ``gone`` are the mounts whose share is not there
-    any more, with what the kernel says."""
+    any more, with what the kernel says. ``everywhere`` has the mounts of all processes, where something is to go."""
 
     kernel: Kernel
     mounts: tuple[Mount, ...]
@@ -54,6 +56,7 @@ class GuestState:
     systemd: bool
     directories: Mapping[str, Directory] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
+    everywhere: tuple[Mount, ...] = ()
 
 
 def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> Plan:
@@ -64,6 +67,8 @@ def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> P
     for entry in unlisted:
         items.append(_unlisted_item(state, entry))
 
+    going = {(item.want.tag, item.want.path) for item in items if item.want.state in _GOING}
+    also = {item.want: _also_mounted_on(state, item, going) for item in items}
     mounting = any(item.mounts for item in items)
     steps: list[Step[Any]] = []
     for item in items:
@@ -80,9 +85,15 @@ def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> P
     return Plan(
         steps=(*steps, *boot_steps),
         changes=(*(item.change for item in items), *boot_changes),
-        warnings=tuple(warning for item in items for warning in item.warnings) + _warnings(lines, wanted, unlisted),
+        warnings=tuple(warning for item in items for warning in item.warnings)
+        + _warnings(lines, wanted, unlisted)
+        + tuple(
+            f"the share {want.tag} is still mounted on {', '.join(paths)}, which no item names"
+            for want, paths in also.items()
+            if paths
+        ),
         not_yet=_missing_tags(state, [item for item in items if item.mounts]),
-        result={"mounts": [item.result for item in items if item.listed]},
+        result={"mounts": [{**item.result, "also_mounted_on": also[item.want]} for item in items if item.listed]},
     )
 
 
@@ -109,7 +120,7 @@ def _item(state: GuestState, want: WantedMount, unlisted: Sequence[Entry]) -> _I
     live = None if live is not None and live.fstype == "autofs" else live
     ours = live is not None and _is_share(live, want.tag)
     line, others, doubled = _lines_on(state, want)
-    if want.state in ("unmounted", "absent"):
+    if want.state in _GOING:
         return _letting_go(state, want, live if ours else None, automounted, line)
     _refuse_path(state, want, unlisted)
     _refuse_others(state, want, others, unlisted)
@@ -215,6 +226,20 @@ def _unlisted_item(state: GuestState, entry: Entry) -> _Item:
     automounted = any(mount.path == want.path and mount.fstype == "autofs" for mount in state.mounts)
     item = _letting_go(state, want, live if live and _is_share(live, want.tag) else None, automounted, entry)
     return replace(item, listed=False)
+
+
+def _also_mounted_on(state: GuestState, item: _Item, going: Container[tuple[str, str]]) -> list[str]:
+    """Where a share that goes is mounted besides: then it must not be taken from the running domain."""
+    if item.want.state not in _GOING:
+        return []
+    # While it is still to be unmounted, other namespaces have copies that go with it.
+    others = () if item.letting_go else (mount for mount in state.everywhere if mount not in state.mounts)
+    here = (mount for mount in state.mounts if (mount.source, mount.path) not in going)
+    return sorted({mount.path for mount in (*here, *others) if _has_tag(mount, item.want.tag)})
+
+
+def _has_tag(mount: Mount, tag: str) -> bool:
+    return (mount.fstype, mount.source) == ("virtiofs", tag)
 
 
 def _module_at_boot(

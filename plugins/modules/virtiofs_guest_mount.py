@@ -163,6 +163,12 @@ mounts:
     in_fstab:
       description: Whether fstab has a line for it.
       type: bool
+    also_mounted_on:
+      description:
+        - With O(mounts[].state=absent) and O(mounts[].state=unmounted), the other paths that the share is mounted on,
+          also in the mount namespaces of other processes. While there is one, the share is in use.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

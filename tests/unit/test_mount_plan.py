@@ -95,6 +95,7 @@ def test_a_new_share_is_mounted_now_and_at_boot() -> None:
             "mounted": True,
             "options": ["nodev", "nosuid", "relatime", "rw"],
             "in_fstab": True,
+            "also_mounted_on": [],
         }
     ]
 
@@ -436,3 +437,28 @@ def test_two_items_that_cannot_both_be_mounted_are_refused() -> None:
 def test_odd_tags_are_taken_as_they_are(tag: str) -> None:
     (want,) = wanted_mounts([{"tag": tag, "path": "/srv/media"}])
     assert want.tag == tag
+
+
+def _also(state: GuestState, *items: dict[str, Any], exclusive: bool = False) -> list[str]:
+    planned = _plan(state, *items, exclusive=exclusive)
+    also: list[str] = planned.result["mounts"][0]["also_mounted_on"]
+    assert any("is still mounted on" in warning for warning in planned.warnings) is bool(also)
+    return also
+
+
+def test_a_share_that_goes_and_is_mounted_somewhere_else_too_is_in_use() -> None:
+    second = _mount("media", "/data", mount_id=8)
+    state = _state(_LIVE, second, everywhere=(_ROOT, _LIVE, second))
+    assert _also(state, {"state": "absent"}) == ["/data"]
+    assert _also(_state(second), {"state": "unmounted"}) == ["/data"]
+    assert _also(state, {"state": "absent"}, {"path": "/data", "state": "absent"}) == []
+    assert _also(state, {}) == []
+    line = "media /data virtiofs rw 0 0\n"
+    assert _also(_state(_LIVE, second, fstab=line), {"state": "absent"}, exclusive=True) == []
+    assert _also(_state(_mount("other", "/data", mount_id=8)), {"state": "absent"}) == []
+
+
+def test_what_another_namespace_keeps_counts_when_it_did_not_go_with_ours() -> None:
+    copy = replace(_LIVE, mount_id=99)
+    assert _also(_state(_LIVE, everywhere=(_ROOT, _LIVE, copy)), {"state": "absent"}) == []
+    assert _also(_state(everywhere=(_ROOT, copy)), {"state": "absent"}) == ["/srv/media"]
