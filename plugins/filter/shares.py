@@ -204,7 +204,8 @@ def partitions(shares: Any, state: str = "present") -> list[dict[str, Any]]:
 def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
     """The plain directories to make: present shares without storage of their own.
 
-    Their parent comes first, closed to everybody but root, as it is above the mount points of storage.
+    Their parent comes first, made closed to everybody but root, as it is above the mount points of storage. One that
+    is there may hold what others use: it keeps its mode.
     """
     mounted = {share.host_path(root) for share in read_shares(shares) if share.storage is not None}
     items: dict[str, dict[str, Any]] = {}
@@ -212,7 +213,7 @@ def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
         path = share.host_path(root)
         if share.storage is None and share.present and path not in mounted:
             items.setdefault(path, {"path": path}).update(share.directory)
-    closed = [{"path": root, "mode": "0700"}] if any(posixpath.dirname(path) == root for path in items) else []
+    closed = [{"path": root, "new_mode": "0700"}] if any(posixpath.dirname(path) == root for path in items) else []
     return closed + list(items.values())
 
 

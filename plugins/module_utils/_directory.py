@@ -29,12 +29,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory as it shall be; None keeps what is there."""
+    """A directory as it shall be; None keeps what is there. ``new_mode`` is for one that is made."""
 
     path: str
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
+    new_mode: int = _NEW_MODE
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,14 @@ def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
         path = item["path"]
         if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
             raise VirtiofsError(f"directories, {path!r}: write an absolute path without '..'")
+        new_mode = _mode(item.get("new_mode"), f"directories, {path}, new_mode")
         directories.append(
             Directory(
                 path=os.path.normpath("/" + path.lstrip("/")),
                 uid=_number(item.get("owner"), lambda name: pwd.getpwnam(name).pw_uid, f"directories, {path}, owner"),
                 gid=_number(item.get("group"), lambda name: grp.getgrnam(name).gr_gid, f"directories, {path}, group"),
                 mode=_mode(item.get("mode"), f"directories, {path}, mode"),
+                new_mode=_NEW_MODE if new_mode is None else new_mode,
             )
         )
     return tuple(directories)
@@ -153,7 +156,7 @@ def plan(directories: Iterable[Directory], found: Mapping[str, Found]) -> Plan:
     changes = []
     for directory in directories:
         there = found.get(directory.path)
-        before = there or Found(os.geteuid(), os.getegid(), _NEW_MODE)
+        before = there or Found(os.geteuid(), os.getegid(), directory.new_mode)
         after = Found(
             before.uid if directory.uid is None else directory.uid,
             before.gid if directory.gid is None else directory.gid,

@@ -38,7 +38,13 @@ options:
       mode:
         description:
           - The permissions in octal, as a string.
-          - A new directory gets V(0755), its missing parents too.
+          - Left out, one that is there keeps its own.
+        type: raw
+      new_mode:
+        description:
+          - The permissions of a directory that has to be made, where O(directories[].mode) is not given. V(0755) by
+            default.
+          - Missing parents get V(0755).
         type: raw
 seealso:
   - module: virtio.fs.virtiofs_partition
@@ -82,6 +88,7 @@ def main() -> None:
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
                     "mode": {"type": "raw"},
+                    "new_mode": {"type": "raw"},
                 },
             },
         },

@@ -89,3 +89,14 @@ def test_names_and_numbers_are_resolved_and_slashes_are_one_path():
     assert wanted([{"path": "//srv//a/", "owner": "root", "group": "0", "mode": "0750"}]) == (
         Directory("/srv/a", 0, 0, 0o750),
     )
+
+
+def test_the_mode_of_a_new_directory_leaves_one_that_is_there_alone(tmp_path: Path):
+    path = tmp_path / "a"
+    (new,) = wanted([{"path": str(path), "new_mode": "0700"}])
+    converge(new)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    path.chmod(0o755)
+    converge(new)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert plan([Directory("/a", mode=0o750, new_mode=0o700)], {}).steps == (Make("/a", 0o750),)

@@ -57,7 +57,7 @@ def test_an_absent_share_gives_up_its_partition_and_makes_none():
 
 def test_plain_directories_are_those_without_storage_below_a_closed_parent():
     assert filters.directories(LIST, "/shared") == [
-        {"path": "/shared", "mode": "0700"},
+        {"path": "/shared", "new_mode": "0700"},
         {"path": "/srv/media"},
         {"path": "/shared/scratch", "owner": "backup", "mode": "0750"},
     ]
