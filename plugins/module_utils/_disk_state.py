@@ -112,6 +112,7 @@ def read(target: Target, wanted: Wanted) -> State:
         if path is not None and (item.state in ("present", "wiped")):
             nodes[item.label] = _block.node_of(path, item.label, option)
             _check_kind(item, nodes[item.label])
+    _refuse_same_device(items, nodes)
     needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
     if needed:
         packages = ", ".join(sorted(set(needed.values())))
@@ -191,6 +192,16 @@ def _check_kind(item: Item, node: str) -> None:
         raise VirtiofsError(f"{item.label}, disk: {item.disk} is a partition, give it as device to use it whole")
     if not _block.can_have_partitions(node):
         raise VirtiofsError(f"{item.label}, disk: {item.disk} is a device-mapper device, give it as device instead")
+
+
+def _refuse_same_device(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None:
+    """Links give a device many names, and each of two items would make its filesystem over the other's."""
+    for position, item in enumerate(items):
+        for other in items[:position]:
+            node = nodes.get(item.label)
+            if node is not None and node == nodes.get(other.label) and (item.device or other.device):
+                option, name = ("device", item.device) if item.device else ("disk", item.disk)
+                raise VirtiofsError(f"{item.label}, {option}: {name} is {node}, which {other.label} has already")
 
 
 def _place(item: Item, views: Views) -> Place:

@@ -343,3 +343,15 @@ def test_a_locked_disk_is_waited_for(lab: DiskLab) -> None:
     timer.join()
     assert not outcome.failed, outcome.msg
     assert time.monotonic() - began >= 1.4
+
+
+def test_one_device_by_two_names_is_refused(lab: DiskLab) -> None:
+    disk = lab.disk()
+    link = lab.directory / "link"
+    link.symlink_to(disk)
+    a, b, c = (lab.label(name) for name in "abc")
+    whole, other = {"label": a, "device": disk}, {"label": b, "device": str(link)}
+    part = {"label": c, "disk": str(link), "size": "20MiB"}
+    assert lab.refused(whole, other) == f"{b}, device: {link} is {disk}, which {a} has already"
+    assert lab.refused(whole, part) == f"{c}, disk: {link} is {disk}, which {a} has already"
+    assert lab.refused(part, whole) == f"{a}, device: {disk} is {disk}, which {c} has already"
