@@ -59,7 +59,8 @@ def read_files(say: Callable[[str], str], *paths: str) -> str | None:
         if status.get("exitcode") != 0 or status.get("out-truncated"):
             return None
         return base64.b64decode(str(status.get("out-data", "")), validate=True).decode("utf-8", "surrogateescape")
-    except (VirtiofsError, KeyError, ValueError):
+    except (VirtiofsError, KeyError, ValueError, TypeError, RecursionError):
+        # The guest answers what it likes.
         return None
 
 

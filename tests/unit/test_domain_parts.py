@@ -117,6 +117,11 @@ def test_an_answer_that_cannot_be_trusted_is_none(status: dict[str, Any]) -> Non
     assert virtiofs_tags_mounted(_agent(_MOUNTINFO, **status)) is None
 
 
+@pytest.mark.parametrize("said", ["[" * 100_000, "[]", "7", '{"return": []}', '{"return": {"pid": {}}}', "{}", ""])
+def test_a_guest_that_answers_what_it_likes_tells_nothing(said: str) -> None:
+    assert virtiofs_tags_mounted(lambda command: said) is None
+
+
 def test_a_guest_that_forbids_it_tells_nothing() -> None:
     def say(command: str) -> str:
         raise VirtiofsError("the command guest-exec has been disabled")
