@@ -167,7 +167,10 @@ def _mount(name: str, group: Sequence[_Found]) -> tuple[dict[str, Any], list[str
         path = next((mount.path for mount in each.domain.mounts or () if mount.source == tag), None)
         if entry is not None:
             path = path or entry.mount_point
-        if path is not None:
+        if path is not None and _holds_template((path, *(entry.options if entry is not None else ()))):
+            what = "tells a mount point or options with a template in it: left out"
+            said.append(f"share {name}: {each.domain.name} {what}")
+        elif path is not None:
             seen.append((each.domain.name, path, entry))
         elif each.domain.mounts is None and each.domain.running:
             said.append(f"share {name}: the agent of {each.domain.name} does not tell where it is mounted")
@@ -187,6 +190,11 @@ def _mount(name: str, group: Sequence[_Found]) -> tuple[dict[str, Any], list[str
         if _AUTOMOUNT in entry.options:
             mount["automount"] = True
     return mount, said
+
+
+def _holds_template(words: Iterable[str]) -> bool:
+    """Whether Ansible would evaluate this: root of a guest chooses the words, and the list is put into an inventory."""
+    return any(opening in word for word in words for opening in ("{{", "{%", "{#"))
 
 
 def idmap(mapping: IdMap) -> dict[str, list[dict[str, int]]]:

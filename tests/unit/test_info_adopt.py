@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pytest
 from made_up_hypervisor import document, domain, facts, filesystem, source
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters
@@ -154,3 +155,15 @@ def test_a_readonly_bind_mount_of_ours_is_a_readonly_share():
     state = facts(domain(document(filesystem("media", bind))))
     state = dataclasses.replace(state, fstab=_fstab.entries(f"/srv/media {bind} none bind,ro 0 0"))
     assert listed(state) == [{"name": "media", "path": "/srv/media", "domains": ["vm1"], "readonly": True}]
+
+
+@pytest.mark.parametrize("code", ["{{ lookup('pipe', 'id') }}", "{% for a in b %}", "{# a #}"])
+def test_what_a_guest_tells_never_becomes_a_template_of_the_inventory(code: str):
+    state = facts(domain(DATA, DATA, mounts={"data": f"/mnt/{code}"}))
+    assert "mount" not in listed(state)[0]
+    assert told(state) == ("share data: vm1 tells a mount point or options with a template in it: left out",)
+    line = f"data /mnt virtiofs rw,x-a={code} 0 0\n".replace(code, code.replace(" ", "\\040").replace(",", ""))
+    (item,) = listed(facts(domain(DATA, DATA, mounts={"data": "/mnt"}, fstab=line)))
+    assert (item.get("mount"), item.get("mount_options")) == (None, None)
+    both = facts(domain(DATA, DATA, mounts={"data": f"/mnt/{code}"}), second("/data"))
+    assert listed(both)[0]["mount"] == "/data"
