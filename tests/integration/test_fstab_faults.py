@@ -51,7 +51,7 @@ def test_two_runs_on_one_disk_have_one_result(lab: DiskLab) -> None:
     items = [{"label": lab.label("same"), "disk": lab.disk(32), "size": "16MiB"}]
     job = lab.directory / "job.json"
     job.write_text(json.dumps({"directory": str(lab.directory), "items": items}))
-    children = [subprocess.Popen([sys.executable, "-B", str(HERE / "partition_once.py"), str(job)]) for dummy in range(2)]
+    children = [subprocess.Popen([sys.executable, "-B", str(HERE / "partition_once.py"), str(job)]) for i in range(2)]
     assert [child.wait(120) for child in children] == [0, 0]
     table = json.loads(output("sfdisk", "--json", items[0]["disk"]))["partitiontable"]
     assert len(table["partitions"]) == 1
