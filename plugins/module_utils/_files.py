@@ -53,7 +53,7 @@ def edit(path: str, change: Callable[[str], str], *, timeout: float = _LOCK_SECO
     """
     real = os.path.realpath(path)
     directory = os.path.dirname(real)
-    with _locked(directory, path, timeout) as descriptor:
+    with locked(directory, path, timeout) as descriptor:
         before = read(real)
         after = change(before)
         if after == before:
@@ -80,7 +80,11 @@ def remove(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(directory: str, path: str, timeout: float) -> Iterator[int]:
+def locked(directory: str, path: str, timeout: float = _LOCK_SECONDS) -> Iterator[int]:
+    """Hold the lock of everything that replaces this file of the directory. Yields the directory's descriptor.
+
+    :raises VirtiofsError: somebody else held it for all the ``timeout`` seconds.
+    """
     # The lock is on the directory: the file itself is replaced under the feet of who waits for it, and a
     # lock file of its own would stay behind.
     try:

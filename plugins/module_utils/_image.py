@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils import _filesystem
+from ansible_collections.virtio.fs.plugins.module_utils import _files, _filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, find, run
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
@@ -67,12 +67,41 @@ def loops_of(path: str) -> tuple[str, ...]:
     )
 
 
-def make(path: str, size: int, label: str, fstype: str, reserved_percent: int | None, options: Sequence[str]) -> None:
-    """Make a sparse file with a filesystem in it, whole or not at all."""
+def make(
+    path: str,
+    size: int,
+    label: str,
+    fstype: str,
+    reserved_percent: int | None,
+    options: Sequence[str],
+    *,
+    replace: bool,
+) -> None:
+    """Make a sparse file with a filesystem in it, whole or not at all.
+
+    :raises VirtiofsError: there is one already, and it is not to be replaced.
+    """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.virtiofs")
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise VirtiofsError(f"cannot make {directory}: {error.strerror}") from error
+    with _files.locked(directory, path):
+        if not replace and os.path.lexists(path) and os.path.getsize(path):
+            raise VirtiofsError(f"{label}, image: {path} was made by somebody else meanwhile, run it again")
+        _make(path, os.path.join(directory, f".{name}.virtiofs"), size, label, fstype, reserved_percent, options)
+
+
+def _make(
+    path: str,
+    temporary: str,
+    size: int,
+    label: str,
+    fstype: str,
+    reserved_percent: int | None,
+    options: Sequence[str],
+) -> None:
+    try:
         # Only a killed run of ours can have left one: the name is ours.
         if os.path.lexists(temporary):
             os.unlink(temporary)
@@ -87,7 +116,7 @@ def make(path: str, size: int, label: str, fstype: str, reserved_percent: int | 
             )
             _synced(temporary)
             os.rename(temporary, path)
-            _synced(directory)
+            _synced(os.path.dirname(path))
         except BaseException:
             if os.path.lexists(temporary):
                 os.unlink(temporary)

@@ -32,7 +32,15 @@ class MakeImage:
     def apply(self, target: Target) -> None:
         if _image.loops_of(self.path):
             raise VirtiofsError(f"{self.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
-        _image.make(self.path, self.size, self.label, self.fstype, self.reserved_percent, self.options)
+        _image.make(
+            self.path,
+            self.size,
+            self.label,
+            self.fstype,
+            self.reserved_percent,
+            self.options,
+            replace=self.replaced is not None,
+        )
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from disk_lab import DiskLab, disk_lab, output
+
+from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 HALF = 32 * 2**20
 
@@ -355,3 +359,16 @@ def test_one_device_by_two_names_is_refused(lab: DiskLab) -> None:
     assert lab.refused(whole, other) == f"{b}, device: {link} is {disk}, which {a} has already"
     assert lab.refused(whole, part) == f"{c}, disk: {link} is {disk}, which {a} has already"
     assert lab.refused(part, whole) == f"{a}, device: {disk} is {disk}, which {c} has already"
+
+
+def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
+    path = lab.directory / "images" / "a.img"
+    step = MakeImage(str(path), HALF, lab.label(), "ext4")
+    step.apply(lab.target())
+    before = path.stat().st_ino, path.read_bytes()
+    with pytest.raises(VirtiofsError, match=r"a\.img was made by somebody else meanwhile, run it again"):
+        step.apply(lab.target())
+    assert (path.stat().st_ino, path.read_bytes()) == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.img"]
+    replace(step, replaced="ext4").apply(lab.target())
+    assert path.stat().st_ino != before[0]
