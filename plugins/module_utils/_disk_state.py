@@ -222,7 +222,7 @@ def _place(item: Item, views: Views) -> Place:
         size = mounted_size(mounted.fstype, item.path)
     return Place(
         exists=True,
-        empty=not any(name != "lost+found" for name in os.listdir(item.path)),
+        empty=_is_empty(item.path, besides="lost+found"),
         immutable=_immutable.is_immutable(item.path),
         uid=status.st_uid,
         gid=status.st_gid,
@@ -256,8 +256,14 @@ def _root(wanted: Wanted, views: Views, fstab: str) -> Root:
 
 def _is_empty_directory(path: str) -> bool:
     with contextlib.suppress(OSError):
-        return not os.path.islink(path) and not os.listdir(path)
+        return not os.path.islink(path) and _is_empty(path)
     return False
+
+
+def _is_empty(path: str, besides: str = "") -> bool:
+    # Not a list of all: a guest decides how many there are.
+    with os.scandir(path) as entries:
+        return all(entry.name == besides for entry in entries)
 
 
 def _record(target: Target, label: str) -> Mapping[str, str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,3 +225,18 @@ def test_an_image_is_made_attached_and_mounted(lab: DiskLab) -> None:
     lab.converged(item)
     assert (lab.root / label / "file").read_text() == "x"
     quietly("systemd-analyze", "verify", str(unit))
+
+
+def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = lab.label()
+    item = {"label": label, "disk": lab.disk(), "size": "20MiB"}
+    lab.converged(item)
+    plain = lab.root / "plain"
+    plain.mkdir()
+    (plain / "file").touch()
+    (lab.root / label / "file").touch()
+    listed: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path=".": [listed.append(str(path)), listdir(path)][1])
+    assert not lab.run(item).changed
+    assert not {str(plain), str(lab.root / label)} & set(listed)
