@@ -142,7 +142,7 @@ def artifact(part: Part) -> Tally:
     """Build the collection, install it into an empty path, and use it from there."""
     part.run(["ansible-galaxy", "collection", "build", "--force", "--output-path", ARTIFACT], cwd=COPY)
     tarball = next(ARTIFACT.glob("*.tar.gz"))
-    part.run(["ansible-galaxy", "collection", "install", "--offline", "-p", INSTALLED, tarball], cwd=WORK)
+    part.run(["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", INSTALLED, tarball], cwd=WORK)
     root = INSTALLED / "ansible_collections/virtio/fs"
     surplus = [name for name in UNPUBLISHED if (root / name).exists()]
     if surplus:

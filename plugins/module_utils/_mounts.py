@@ -143,8 +143,8 @@ def bind(source: str, path: str, readonly: bool, timeout: float = 30) -> None:
     if not readonly:
         return
     try:
-        # A bind mount takes options only in a second call, mount(8).
-        check(["mount", "-c", "-o", "remount,bind,ro", "--", source, path], timeout=timeout)
+        # A bind mount takes options only in a second call, mount(8), and keeps none that are not said in it.
+        check(["mount", "-c", "-o", "remount,bind,ro,nosuid,nodev", "--", source, path], timeout=timeout)
     except VirtiofsError:
         run(["umount", "-c", "--", path], timeout=timeout)
         raise

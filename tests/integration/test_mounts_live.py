@@ -61,7 +61,9 @@ def test_a_source_is_not_completed_to_a_file_name(place: str) -> None:
 def test_a_readonly_bind_mount(place: str, tmp_path: Path) -> None:
     bind(str(tmp_path), place, readonly=True)
     mounted = on_path(current(), place)
+    # Making it read-only drops what it had from the mount that it shows.
     assert mounted is not None
+    assert {"ro", "nosuid", "nodev"} <= mounted.options
     assert mounted.readonly
     with pytest.raises(OSError, match="Read-only"):
         Path(place, "file").touch()
