@@ -11,8 +11,8 @@ GUESTS = ("vm1", "vm2", "vm3")
 
 
 def test_the_hypervisor_runs_its_own_systemd_without_failed_units(hv1: Machine) -> None:
-    assert hv1.check("cat /proc/1/comm") == "systemd"
-    assert hv1.check("systemctl --failed --no-legend --plain") == ""
+    assert hv1.check("cat /proc/1/comm").strip() == "systemd"
+    assert hv1.check("systemctl --failed --no-legend --plain").strip() == ""
 
 
 def test_the_hypervisor_runs_the_guests_in_its_own_libvirt(hv1: Machine) -> None:
@@ -39,7 +39,7 @@ def test_the_guests_answer_from_kernels_of_their_own(guests: tuple[Machine, ...]
     boots = {guest.check("cat /proc/sys/kernel/random/boot_id") for guest in guests}
     assert len(boots) == len(GUESTS)
     for guest in guests:
-        assert guest.check("hostname") == guest.name
+        assert guest.check("hostname").strip() == guest.name
         assert guest.check("grep --count virtiofs /proc/self/mounts /etc/fstab || true").splitlines() == [
             "/proc/self/mounts:0",
             "/etc/fstab:0",
