@@ -109,4 +109,6 @@ def test_it_shows_the_mount_that_would_be_made_in_the_guest(dry_run, name, tag):
 
 def test_it_shows_the_guests_fstab_as_it_would_be(dry_run):
     (result,) = dry_run.of("virtiofs_guest_mount", "vm3")
-    assert any("media /srv/media virtiofs" in change["after"] for change in result.returned["diff"])
+    (change,) = [one for one in result.returned["diff"] if one["after_header"] == "media on /srv/media"]
+    assert "fstab: no" in change["before"]
+    assert "fstab: rw,_netdev,nosuid,nodev,nofail" in change["after"]
