@@ -168,8 +168,6 @@ def _filled(
     item: Item, filesystem: Filesystem, place: Place, here: Mount | None, state: State, draft: Draft
 ) -> None:
     """The filesystem is as large as its device, and reserves what was asked for."""
-    if filesystem.new and not filesystem.grown:
-        return
     size = place.mounted_size if here is not None and place.mounted_size is not None else None
     if size is None and filesystem.superblock is not None:
         size = filesystem.superblock.size

@@ -56,7 +56,11 @@ class Device:
 
 @dataclass(frozen=True)
 class Partition:
-    """An entry of a GPT. ``node`` is None as long as the kernel does not know it as it is in the table."""
+    """An entry of a GPT. ``node`` is None as long as the kernel does not know it as it is in the table.
+
+    ``outgrown`` is the one difference that leaves it the same partition: a run that was killed while it grew has
+    written the larger entry, and the kernel, which may have it mounted, still knows the smaller one.
+    """
 
     number: int
     extent: Extent
@@ -68,6 +72,12 @@ class Partition:
     device: str = ""
     uses: tuple[str, ...] = ()
     superblock: Superblock | None = None
+    outgrown: bool = False
+
+    @property
+    def untold(self) -> bool:
+        """Whether the kernel has to be told about it."""
+        return self.node is None or self.outgrown
 
     @property
     def unfinished(self) -> bool:
@@ -148,8 +158,9 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         extent = Extent(int(str(entry["start"])) * device.sector, int(str(entry["size"])) * device.sector)
         number = int(str(entry["number"]))
         kernel = known.get(number)
-        agreed = kernel if kernel is not None and _extent(kernel) == extent else None
-        partitions.append(_partition(entry, extent, number, node, agreed, views, str(entry.get("name", "")) in labels))
+        if kernel is not None and _extent(kernel) != extent and not _is_outgrown(_extent(kernel), extent):
+            kernel = None
+        partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
     return Disk(name, device, tuple(partitions), hybrid=_signatures.is_hybrid(first))
 
 
@@ -233,7 +244,13 @@ def _partition(
     uses: tuple[str, ...] = ()
     block = None
     node = node_at(kernel) if kernel is not None else None
-    if ours and node is not None:
+    outgrown = kernel is not None and _is_outgrown(_extent(kernel), extent)
+    if ours and node is not None and outgrown:
+        # What is in all of the entry counts, and the kernel's device shows only a part of it.
+        content = _signatures.probe(disk, extent.start, extent.size)
+        uses = read_device(node, views, probe_content=False).uses
+        block = superblock(content.fstype, node) if content.fstype else None
+    elif ours and node is not None:
         device = read_device(node, views)
         content, uses, block = device.content, device.uses, device.superblock
     elif ours:
@@ -260,7 +277,13 @@ def _partition(
         device=attribute(kernel, "dev") if kernel is not None else "",
         uses=uses,
         superblock=block,
+        outgrown=outgrown,
     )
+
+
+def _is_outgrown(kernel: Extent, table: Extent) -> bool:
+    # Never the other way round: who made the entry smaller is not us, and the filesystem would lose its end.
+    return kernel.start == table.start and kernel.size < table.size
 
 
 def _table(node: str) -> list[dict[str, object]]:

@@ -115,7 +115,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
         draft.settle.append(item.label)
         return Filesystem(source, item.new_fstype, state.gaps[item.label].extent.size)
     refuse_unusable(item, "disk", disk.device)
-    if partition.node is None:
+    if partition.untold:
         draft.tables.append(TellKernel(disk.device.node))
         draft.settle.append(item.label)
     content = partition.content

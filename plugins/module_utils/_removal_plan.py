@@ -141,7 +141,7 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
     if here is None and partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
-    if partition.node is None:
+    if partition.untold:
         return [TellKernel(disk.device.node), DeletePartition(disk.device.node, item.label, partition.number)]
     return [DeletePartition(disk.device.node, item.label, partition.number)]
 

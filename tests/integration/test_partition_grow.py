@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disk_lab import DiskLab, disk_lab, output
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output, quietly
 
 MIB = 2**20
 
@@ -74,6 +75,56 @@ def test_the_next_partition_is_in_the_way(lab: DiskLab) -> None:
     assert "200 MiB do not fit" in message
     assert "130 MiB" in message
     lab.converged(one, {**two, "size": "rest", "grow": True})
+
+
+def entry_resized(disk: str, mib: int) -> None:
+    """The entry in the table only, as a run leaves it that is killed before it tells the kernel."""
+    subprocess.run(
+        ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", "-N", "1", disk],
+        input=f"size={mib}MiB\n", text=True, check=True, timeout=60,
+    )
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+@pytest.mark.parametrize("fstype", ["xfs", "btrfs"])
+def test_the_kernel_was_not_told_yet(lab: DiskLab, fstype: str, mounted: bool) -> None:
+    disk = lab.disk(464)
+    item = {"label": lab.label("g"), "disk": disk, "size": "304MiB", "fstype": fstype}
+    larger = {**item, "size": "448MiB", "grow": True}
+    path = lab.root / item["label"]
+    lab.run(item)
+    (path / "file").write_text("kept")
+    if not mounted:
+        output("umount", str(path))
+    entry_resized(disk, 448)
+    done = lab.converged(larger)
+    assert f"tell the kernel about the partitions of {disk}" in done.actions
+    assert (path / "file").read_text() == "kept"
+    assert total(path) > 340 * MIB
+    entry_resized(disk, 456)
+    gone = lab.run({**item, "state": "wiped"})
+    assert not gone.failed, gone.msg
+    assert lab.fstab.read_text() == NEIGHBOURS
+
+
+def test_the_kernel_has_lost_the_partition_that_grew(lab: DiskLab) -> None:
+    disk = lab.disk(464)
+    item = {"label": lab.label("g"), "disk": disk, "size": "304MiB", "fstype": "xfs"}
+    lab.run(item)
+    output("umount", str(lab.root / item["label"]))
+    entry_resized(disk, 448)
+    quietly("partx", "--delete", disk)
+    lab.converged({**item, "size": "448MiB", "grow": True})
+    assert total(lab.root / item["label"]) > 340 * MIB
+
+
+def test_an_entry_that_somebody_made_smaller_is_not_told_to_the_kernel(lab: DiskLab) -> None:
+    disk = lab.disk(464)
+    item = {"label": lab.label("g"), "disk": disk, "size": "448MiB", "fstype": "xfs"}
+    lab.run(item)
+    entry_resized(disk, 304)
+    lab.refused(item)
+    assert int(output("blockdev", "--getsize64", f"{disk}p1")) == 448 * MIB
 
 
 @pytest.mark.parametrize("fstype", ["xfs", "btrfs"])

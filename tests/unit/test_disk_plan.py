@@ -25,6 +25,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Gap, 
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     DeletePartition,
     FormatPartition,
+    GrowFilesystem,
     NewPartition,
     Settle,
     Source,
@@ -155,6 +156,24 @@ def test_a_partition_that_the_kernel_does_not_know() -> None:
     assert steps[0] == TellKernel("/dev/vdb")
     assert isinstance(steps[-1], Attach)
     assert not any(isinstance(step, FormatPartition) for step in steps)
+
+
+def test_a_partition_that_the_kernel_knows_as_it_was_before_it_grew() -> None:
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), outgrown=True)
+    found = there(disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))})
+    assert planned(found, size="60MiB", grow=True).steps == (
+        TellKernel("/dev/vdb"),
+        Settle(("data",)),
+        GrowFilesystem(Source("data", disk="/dev/vdb"), "ext4", "/shared/data"),
+    )
+    wiped = planned(found, state="wiped").steps
+    assert wiped[-2:] == (TellKernel("/dev/vdb"), DeletePartition("/dev/vdb", "data", 1))
+
+
+def test_a_partition_that_grew_and_the_kernel_lost() -> None:
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), node=None, device="")
+    found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, labels={})
+    assert isinstance(planned(found, size="60MiB", grow=True).steps[-1], GrowFilesystem)
 
 
 def test_drifted_options_are_remounted_and_fstab_is_left() -> None:
