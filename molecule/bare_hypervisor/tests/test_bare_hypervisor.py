@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from proof.machine import Machine
 
 DAEMONS = {"bare12": "/usr/lib/qemu/virtiofsd", "bare13": "/usr/libexec/virtiofsd"}
