@@ -237,6 +237,11 @@ def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatc
     (lab.root / label / "file").touch()
     listed: list[str] = []
     listdir = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda path=".": [listed.append(str(path)), listdir(path)][1])
+
+    def noted(path: str = ".") -> list[str]:
+        listed.append(str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", noted)
     assert not lab.run(item).changed
     assert not {str(plain), str(lab.root / label)} & set(listed)
