@@ -16,7 +16,7 @@ WITHOUT_HEADER = re.compile(r"^(LICENSE|changelogs/changelog\.yaml|CHANGELOG\.md
 HEADER = ("Copyright (c) 2026 the virtio.fs authors", "SPDX-License-Identifier: GPL-3.0-or-later")
 HEADER_LINES = 8
 # Places of one machine, and addresses of package archives: a machine brings its own.
-OF_ONE_MACHINE = re.compile(r"/work/(?:main|shared)|/home/\w|/root/\.pyenv|/tmp/(?:dev|brief)")
+OF_ONE_MACHINE = re.compile(rf"{re.escape(str(ROOT))}/|/home/\w|/root/\.pyenv")
 OF_AN_ARCHIVE = re.compile(
     r"\b(?:deb|security|ftp|archive)\.(?:debian|ubuntu)\.\w+|\bpypi\.\w+|pythonhosted\.|npmjs\.|\bproxy\.golang\."
     r"|https?://(?![^/\s]+\.example/)[^/\s]+/(?:debian|debian-security|ubuntu|simple)/?(?=[\s\"']|$|dists|pool)"
