@@ -297,7 +297,21 @@ def _enter_cgroup(hypervisor: Hypervisor) -> None:
 
 def _empty_cgroup(hypervisor: Hypervisor) -> None:
     group = _cgroup(hypervisor)
-    if group is None or not group.exists():
+    if group is None:
+        return
+    _end_processes_of(hypervisor, group)
+    # systemd-nspawn makes the same folders in the named hierarchy of a machine that has one.
+    for hierarchy in Path("/sys/fs/cgroup").iterdir():
+        same = hierarchy / group.parent.name / hypervisor.name
+        folders = [same, *(path for path in same.rglob("*") if path.is_dir())] if same.is_dir() else []
+        for folder in [*sorted(folders, key=lambda path: len(path.parts), reverse=True), same.parent]:
+            # In use, or not there.
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _end_processes_of(hypervisor: Hypervisor, group: Path) -> None:
+    if not group.exists():
         return
     everything = [group, *(p for p in group.rglob("*") if p.is_dir())]
 
