@@ -210,10 +210,12 @@ class DiskLab:
             if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(VirtiofsError):
                     _immutable.set_immutable(str(path), False)
-        listed = output("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
+        # By the file's number too: under a mount that was let go of lazily, its name lacks the directory.
+        numbers = {str(path.stat().st_ino) for path in self.directory.rglob("*") if path.is_file()}
+        listed = output("losetup", "--list", "--noheadings", "--output", "NAME,BACK-INO,BACK-FILE")
         for line in listed.splitlines():
-            name, _blank, backing = line.partition(" ")
-            if backing.strip().startswith(str(self.directory)):
+            name, number, backing = line.split(maxsplit=2)
+            if backing.startswith(str(self.directory)) or (number in numbers and backing.startswith("/disk")):
                 quietly("partx", "--delete", name)
                 output("losetup", "--detach", name)
         shutil.rmtree(self.directory)
