@@ -12,6 +12,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
     fixed_differ,
@@ -48,7 +49,7 @@ def keep_root(wanted: Wanted, state: State, draft: Draft) -> None:
             f"root: {wanted.root} holds {', '.join(root.strangers[:3])}, which this module did not make, and has the "
             f"mode {root.mode:04o}: give an empty directory, or set owner root and mode {wanted.root_mode:04o} yourself"
         )
-    draft.mounts.append(KeepRoot(wanted.root, wanted.root_mode, root.exists))
+    draft.root.append(KeepRoot(wanted.root, wanted.root_mode, root.exists))
 
 
 def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> Entry:
@@ -63,9 +64,10 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
     if old is not None and frozenset(old.options) == frozenset(entry.options) and old.tag == ("LABEL", item.label):
         entry = Entry(old.spec, old.path, entry.fstype, old.options, entry.dump, entry.passno)
     writes = _would_write(item, state, entry)
-    if writes or here is None:
-        draft.mounts.append(Attach(filesystem.source, entry, mount=here is None, write=writes))
+    if writes:
+        draft.lines.append(Line(item.label, entry))
     if here is None:
+        draft.mounts.append(Attach(filesystem.source, entry))
         _look_at_bare(item, place, state, draft)
     else:
         meant, live = meaning(for_mount(entry.options)), meaning_of(here)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _immutable, _mounts
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, Written, with_lines
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import for_mount, for_remount, meaning
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -66,44 +68,71 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Attach:
-    """The line of fstab and the mount. When the mount fails, both are as before, and so are the directories."""
+class WriteLines:
+    """Write the lines of fstab of all filesystems. ``waiting`` are the mount points that are mounted after it."""
 
-    source: Source
-    entry: Entry
-    mount: bool
-    write: bool
+    lines: tuple[Line, ...]
+    waiting: frozenset[str] = frozenset()
 
     @property
     def summary(self) -> str:
-        doing = []
-        if self.mount:
-            doing.append(f"mount {self.source.label} on {self.entry.path}")
-        if self.write:
-            doing.append(f"write the fstab line of {self.entry.path}")
-        return " and ".join(doing)
+        paths = [line.entry.path for line in self.lines]
+        return f"write the fstab {'line' if len(paths) == 1 else 'lines'} of {', '.join(paths)}"
 
     def apply(self, target: Target) -> None:
-        with contextlib.ExitStack() as undo:
-            if self.mount:
-                _make_guarded(self.entry.path, undo)
-            if self.write:
-                _write_entry(target.fstab, self.source.label, self.entry, undo)
-                undo.callback(_reload_quietly)
-                _mounts.reload_units()
-            if self.mount:
-                _mounts.mount(
-                    self.source.node(),
-                    self.entry.path,
-                    self.entry.fstype,
-                    for_mount(self.entry.options),
-                    timeout=_MOUNT_SECONDS,
-                )
+        before: list[str] = []
+
+        def write(text: str) -> str:
+            before[:] = [text]
+            return with_lines(text, self.lines)
+
+        if _fstab.edit(target.fstab, write):
+            target.written = Written(before[0], self.lines, set(self.waiting))
+
+
+@dataclass(frozen=True)
+class ReadUnits:
+    """Once for everything that systemd makes units of: while it does that, mounts can come loose.
+
+    A unit that it has from an older line would unmount the new mount, so this comes before the mounts.
+    """
+
+    summary: str = "have systemd read fstab and its units again"
+
+    def apply(self, target: Target) -> None:
+        with _taking_back(target):
+            _mounts.reload_units()
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Mount it. When that fails, the lines of all that is not mounted yet go, and the directories made for it."""
+
+    source: Source
+    entry: Entry
+
+    @property
+    def summary(self) -> str:
+        return f"mount {self.source.label} on {self.entry.path}"
+
+    def apply(self, target: Target) -> None:
+        with _taking_back(target), contextlib.ExitStack() as undo:
+            _make_guarded(self.entry.path, undo)
+            _mounts.mount(
+                self.source.node(),
+                self.entry.path,
+                self.entry.fstype,
+                for_mount(self.entry.options),
+                timeout=_MOUNT_SECONDS,
+            )
             undo.pop_all()
+        target.no_longer_waits(self.entry.mount_point)
 
 
 @dataclass(frozen=True)
 class Remount:
+    """Change the options of a mount. When that fails, a line of fstab that asks for them goes."""
+
     path: str
     options: tuple[str, ...]
 
@@ -113,7 +142,9 @@ class Remount:
 
     def apply(self, target: Target) -> None:
         wanted = meaning(for_mount(self.options))
-        _mounts.remount(self.path, (*for_remount(wanted), *sorted(wanted.fixed)), timeout=_MOUNT_SECONDS)
+        with _taking_back(target):
+            _mounts.remount(self.path, (*for_remount(wanted), *sorted(wanted.fixed)), timeout=_MOUNT_SECONDS)
+        target.no_longer_waits(self.path)
 
 
 @dataclass(frozen=True)
@@ -140,7 +171,6 @@ class RemoveEntries:
 
     def apply(self, target: Target) -> None:
         _fstab.edit(target.fstab, lambda text: _fstab.without_entries(text, lambda entry: entry in self.entries))
-        _mounts.reload_units()
 
 
 @dataclass(frozen=True)
@@ -164,15 +194,6 @@ class RemoveDirectory:
             raise VirtiofsError(f"cannot remove {self.path}: {error.strerror}") from error
 
 
-def new_text(text: str, label: str, entry: Entry) -> str:
-    """fstab with this entry, and without another line for the same label: it has one mount point. Pure."""
-
-    def moved(other: Entry) -> bool:
-        return other.tag == ("LABEL", label) and other.mount_point != entry.mount_point
-
-    return _fstab.with_entry(_fstab.without_entries(text, moved), entry)
-
-
 def _make_guarded(path: str, undo: contextlib.ExitStack) -> None:
     missing = []
     parent = path
@@ -192,32 +213,19 @@ def _make_guarded(path: str, undo: contextlib.ExitStack) -> None:
         undo.callback(_immutable.set_immutable, path, False)
 
 
-def _write_entry(fstab: str, label: str, entry: Entry, undo: contextlib.ExitStack) -> None:
-    texts: list[str] = []
-
-    def write(before: str) -> str:
-        after = new_text(before, label, entry)
-        texts[:] = [before, after]
-        return after
-
-    def put_back(now: str) -> str:
-        # Byte for byte, unless somebody else has changed another line since.
-        before, after = texts
-        if now == after:
-            return before
-        old = [other for other in _fstab.entries(before) if other.mount_point == entry.mount_point]
-        without = _fstab.without_entries(now, lambda other: other == entry)
-        return _fstab.with_entry(now, old[0]) if old else without
-
-    if _fstab.edit(fstab, write):
-        undo.callback(_fstab.edit, fstab, put_back)
+@contextlib.contextmanager
+def _taking_back(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except VirtiofsError:
+        written, target.written = target.written, None
+        # The message of what went wrong first is the one that matters.
+        with contextlib.suppress(VirtiofsError):
+            if written is not None and _fstab.edit(target.fstab, written.taken_back):
+                _mounts.reload_units()
+        raise
 
 
 def _remove_quietly(path: str) -> None:
     with contextlib.suppress(OSError):
         os.rmdir(path)
-
-
-def _reload_quietly() -> None:
-    with contextlib.suppress(VirtiofsError):
-        _mounts.reload_units()

@@ -86,7 +86,7 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
     device = state.devices.get(item.label)
     text = unit_text(image.path, item.label)
     if state.units.get(item.label) != text:
-        draft.formats.append(WriteUnit(unit_name(item.label), text))
+        draft.units.append(WriteUnit(unit_name(item.label), text))
     if not state.systemd:
         draft.warnings.append(f"{item.label}: systemd does not run here, so nothing attaches {image.path} at boot")
     if len(image.loops) > 1:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils import _command
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Written
 from ansible_collections.virtio.fs.plugins.module_utils._holders import DOMAIN_STATUS
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -39,6 +40,7 @@ class Target:
     dumps: dict[str, str] = field(default_factory=dict)  # of the table of each disk, before it was changed
     locks: dict[str, int] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)  # nodes that udev has to look at again
+    written: Written | None = None  # lines of fstab, some of them not mounted yet
 
     def lock(self, node: str) -> None:
         """:raises VirtiofsError: the device cannot be opened, or somebody holds the lock for too long."""
@@ -77,6 +79,11 @@ class Target:
             _command.run(["udevadm", "trigger", "--action=change", *there], timeout=_SETTLE_SECONDS)
             # Best effort: the mount itself does not need udev, only the links under /dev/disk do.
             _command.run(["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"], timeout=_SETTLE_SECONDS + 5)
+
+    def no_longer_waits(self, mount_point: str) -> None:
+        """It is mounted, so its line of fstab stays, whatever comes."""
+        if self.written is not None:
+            self.written.waiting.discard(mount_point)
 
     def unit_path(self, name: str) -> str:
         return os.path.join(self.unit_directory, name)

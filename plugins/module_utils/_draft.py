@@ -12,6 +12,8 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Device
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, in_words
@@ -39,11 +41,20 @@ class Filesystem:
 
 @dataclass
 class Draft:
-    """Steps in the order of their kind: whatever the item, tables come before filesystems, those before mounts."""
+    """Steps in the order of their kind: whatever the item, tables come before filesystems, those before mounts.
 
+    Lines of fstab are gathered, so that it is written once, and read once by systemd, for all items.
+    """
+
+    unmounts: list[Step[Any]] = field(default_factory=list)
+    lines_gone: list[Entry] = field(default_factory=list)
+    units_gone: list[Step[Any]] = field(default_factory=list)
     removals: list[Step[Any]] = field(default_factory=list)
     tables: list[Step[Any]] = field(default_factory=list)
     formats: list[Step[Any]] = field(default_factory=list)
+    units: list[Step[Any]] = field(default_factory=list)
+    root: list[Step[Any]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     mounts: list[Step[Any]] = field(default_factory=list)
     finishing: list[Step[Any]] = field(default_factory=list)
     settle: list[str] = field(default_factory=list)

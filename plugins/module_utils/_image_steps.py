@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils import _files, _image, _mounts
+from ansible_collections.virtio.fs.plugins.module_utils import _files, _image
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
@@ -94,7 +94,6 @@ class WriteUnit:
 
     def apply(self, target: Target) -> None:
         _files.edit(target.unit_path(self.name), lambda _old: self.text)
-        _mounts.reload_units()
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ class RemoveUnit:
 
     def apply(self, target: Target) -> None:
         _files.remove(target.unit_path(self.name))
-        _mounts.reload_units()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guarded
-from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, RemoveEntries, Unmount
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, Unmount
 from ansible_collections.virtio.fs.plugins.module_utils._device_plan import begun_here
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import partition_of
@@ -39,30 +39,34 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
 
     :raises VirtiofsError: it is held, or is not what the item says.
     """
-    steps: list[Step[Any]] = []
     here = on_path(state.views.ours.mounts, item.path)
+    unmounts: list[Step[Any]] = []
+    lines: tuple[Entry, ...] = ()
+    units: list[Step[Any]] = []
+    rest: list[Step[Any]] = []
     if here is not None:
         _refuse_other_filesystem(item, here, state)
-        steps.append(Unmount(item.path))
+        unmounts.append(Unmount(item.path))
     if item.state == "unmounted":
         guarded(item, state, draft)
     else:
-        entries = tuple(entry for entry in state.entries if _is_line_of(item, entry, here))
-        if entries:
-            steps.append(RemoveEntries(entries))
+        lines = tuple(entry for entry in state.entries if _is_line_of(item, entry, here))
         place = state.places[item.path]
         if (here is not None or (place.exists and place.empty)) and within(item.path, wanted.root):
-            steps.append(RemoveDirectory(item.path))
+            rest.append(RemoveDirectory(item.path))
         if item.image is not None:
             if state.units.get(item.label):
-                steps.append(RemoveUnit(unit_name(item.label)))
+                units.append(RemoveUnit(unit_name(item.label)))
             if state.images[item.label].loops:
-                steps.append(DetachImage(item.image))
+                rest.append(DetachImage(item.image))
         if item.state == "wiped":
-            steps += _wiped(item, state, here)
-    if steps:
+            rest += _wiped(item, state, here)
+    if unmounts or lines or units or rest:
         _refuse_held(item, here, state)
-    draft.removals += steps
+    draft.unmounts += unmounts
+    draft.lines_gone += lines
+    draft.units_gone += units
+    draft.removals += rest
 
 
 def _refuse_held(item: Item, here: Mount | None, state: State) -> None:

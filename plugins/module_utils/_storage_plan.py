@@ -9,6 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import keep_root, mounted
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import (
+    Attach,
+    ReadUnits,
+    Remount,
+    RemoveEntries,
+    WriteLines,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
 from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import on_disks, partition_of
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
@@ -34,10 +41,7 @@ def plan(wanted: Wanted, state: State) -> Plan:
     entries = {
         item.label: mounted(item, found[item.label], state, draft) for item in wanted.items if item.label in found
     }
-    steps: list[Step[Any]] = [*draft.removals, *dict.fromkeys(draft.tables), *draft.formats]
-    if draft.settle:
-        steps.append(Settle(tuple(draft.settle)))
-    steps += [*draft.mounts, *draft.finishing]
+    steps = _in_order(draft, wanted, state)
     changes = [_change(item, state, found.get(item.label), entries.get(item.label)) for item in wanted.items]
     return Plan(
         steps=tuple(steps),
@@ -46,6 +50,31 @@ def plan(wanted: Wanted, state: State) -> Plan:
         not_yet=state.missing if draft.formats else (),
         result={"partitions": {item.label: _result(item, state, found.get(item.label)) for item in wanted.items}},
     )
+
+
+def _in_order(draft: Draft, wanted: Wanted, state: State) -> list[Step[Any]]:
+    # systemd makes units of no other fstab.
+    reads_fstab = state.systemd and wanted.fstab == "/etc/fstab"
+    steps = list(draft.unmounts)
+    if draft.lines_gone:
+        steps.append(RemoveEntries(tuple(draft.lines_gone)))
+    steps += draft.units_gone
+    if (draft.lines_gone and reads_fstab) or (draft.units_gone and state.systemd):
+        steps.append(ReadUnits())
+    steps += [*draft.removals, *dict.fromkeys(draft.tables), *draft.units, *draft.formats]
+    if draft.settle:
+        steps.append(Settle(tuple(draft.settle)))
+    steps += draft.root
+    if draft.lines:
+        steps.append(WriteLines(tuple(draft.lines), _mounted_by(draft)))
+    if (draft.lines and reads_fstab) or (draft.units and state.systemd):
+        steps.append(ReadUnits())
+    return [*steps, *draft.mounts, *draft.finishing]
+
+
+def _mounted_by(draft: Draft) -> frozenset[str]:
+    attached = {step.entry.mount_point for step in draft.mounts if isinstance(step, Attach)}
+    return frozenset(attached | {step.path for step in draft.mounts if isinstance(step, Remount)})
 
 
 def _result(item: Item, state: State, filesystem: Filesystem | None) -> dict[str, Any]:

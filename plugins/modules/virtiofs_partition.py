@@ -195,7 +195,7 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: ["mount media on /shared/media and write the fstab line of /shared/media"]
+  sample: ["write the fstab line of /shared/media", "mount media on /shared/media"]
 partitions:
   description: What there is now, by label.
   returned: success

@@ -187,6 +187,29 @@ def test_a_failed_mount_takes_everything_back(lab: DiskLab) -> None:
     assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
 
 
+def test_one_failed_mount_of_three_takes_back_what_is_not_mounted(lab: DiskLab) -> None:
+    disk = lab.disk()
+    one, two, three = ({"label": lab.label(name), "disk": disk, "size": "16MiB"} for name in ("one", "two", "three"))
+    outcome = lab.run(one, {**two, "mount_options": ["nofail", "nonsense=1"]}, three)
+    assert outcome.failed
+    entries = lab.fstab.read_text()[len(NEIGHBOURS):].splitlines()
+    assert [line.split()[0] for line in entries] == [f"LABEL={one['label']}"]
+    assert [line.split(" ")[4] for line in lab.mountinfo()] == [str(lab.root / one["label"])]
+    assert sorted(path.name for path in lab.root.iterdir()) == [one["label"]]
+    lab.converged(one, two, three)
+
+
+def test_options_that_cannot_be_changed_leave_fstab_as_it_was(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
+    lab.converged(item)
+    before = lab.fstab.read_bytes()
+    for _attempt in range(2):
+        outcome = lab.run({**item, "mount_options": ["nofail", "nonsense=1"]})
+        assert outcome.failed
+        assert lab.fstab.read_bytes() == before
+    assert not lab.run(item).changed
+
+
 def test_partitions_that_the_kernel_forgot_are_announced_again(lab: DiskLab) -> None:
     disk = lab.disk()
     item = {"label": lab.label(), "disk": disk, "size": "rest"}

@@ -15,10 +15,12 @@ from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import (
     Attach,
     Guard,
     KeepRoot,
+    ReadUnits,
     Remount,
     RemoveDirectory,
     RemoveEntries,
     Unmount,
+    WriteLines,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk, Owner, Partition
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Gap, Place, Root, State
@@ -106,10 +108,12 @@ def test_a_blank_disk() -> None:
         Settle(("data",)),
         KeepRoot("/shared", 0o700, False),
     )
-    attach = steps[4]
+    write, attach = steps[4:]
+    assert isinstance(write, WriteLines)
     assert isinstance(attach, Attach)
-    assert (attach.source, attach.mount, attach.write) == (Source("data", disk="/dev/vdb"), True, True)
-    assert len(steps) == 5
+    assert [(line.label, line.entry.spec) for line in write.lines] == [("data", "LABEL=data")]
+    assert write.waiting == {"/shared/data"}
+    assert (attach.source, attach.entry) == (Source("data", disk="/dev/vdb"), write.lines[0].entry)
 
 
 def test_what_is_there_is_unchanged() -> None:
@@ -183,8 +187,37 @@ def test_drifted_options_are_remounted_and_fstab_is_left() -> None:
 
 def test_a_missing_line_of_fstab_is_written_without_a_mount() -> None:
     (step,) = planned(there(fstab="")).steps
-    assert isinstance(step, Attach)
-    assert (step.mount, step.write) == (False, True)
+    assert isinstance(step, WriteLines)
+    assert step.waiting == frozenset()
+
+
+def test_a_line_whose_options_are_remounted_waits_for_that() -> None:
+    steps = planned(there(), mount_options=["rw", "nofail", "noexec"]).steps
+    assert [type(step) for step in steps] == [WriteLines, Remount]
+    assert isinstance(steps[0], WriteLines)
+    assert steps[0].waiting == {"/shared/data"}
+
+
+def test_systemd_reads_fstab_once_and_before_the_mounts() -> None:
+    items = [{"label": label, "disk": "/dev/vdb", "size": "16MiB"} for label in ("data", "more")]
+    found = state(
+        Disk("/dev/vdb", WHOLE),
+        systemd=True,
+        disk_of={"data": "/dev/vdb", "more": "/dev/vdb"},
+        gaps={name: Gap(Extent(at * MIB, 16 * MIB), Content()) for name, at in (("data", 1), ("more", 17))},
+        places={"/shared/data": Place(), "/shared/more": Place()},
+    )
+    steps = plan(wanted({"partitions": items}, int, int), found).steps
+    assert [type(step) for step in steps[-5:]] == [KeepRoot, WriteLines, ReadUnits, Attach, Attach]
+    assert [type(step) for step in steps].count(ReadUnits) == 1
+    # It makes units of no other fstab.
+    other = plan(wanted({"partitions": items, "fstab": "/tmp/fstab"}, int, int), found).steps
+    assert not any(isinstance(step, ReadUnits) for step in other)
+
+
+def test_systemd_reads_fstab_once_for_all_that_goes() -> None:
+    steps = planned(there(systemd=True), state="absent").steps
+    assert [type(step) for step in steps] == [Unmount, RemoveEntries, ReadUnits, RemoveDirectory]
 
 
 def test_a_loosened_root_is_closed() -> None:
@@ -195,8 +228,8 @@ def test_a_loosened_root_is_closed() -> None:
 
 def test_a_uuid_line_of_the_same_filesystem_becomes_a_label_line() -> None:
     (step,) = planned(there(fstab=LINE.replace("LABEL=data", "UUID=AAAA"))).steps
-    assert isinstance(step, Attach)
-    assert step.entry.spec == "LABEL=data"
+    assert isinstance(step, WriteLines)
+    assert step.lines[0].entry.spec == "LABEL=data"
     with pytest.raises(VirtiofsError, match="fstab has another line for /shared/data"):
         planned(there(fstab=LINE.replace("LABEL=data", "UUID=BBBB")))
 

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lines that one run writes to fstab, and what stays of them when a mount fails. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils import _fstab
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of the filesystem with this label."""
+
+    label: str
+    entry: Entry
+
+    def replaces(self, other: Entry) -> bool:
+        """A filesystem has one mount point, so a line that mounts it elsewhere goes."""
+        return other.tag == ("LABEL", self.label) and other.mount_point != self.entry.mount_point
+
+
+@dataclass
+class Written:
+    """Lines that are in fstab now, the text that they were written to, and the mount points that still wait."""
+
+    before: str
+    lines: tuple[Line, ...]
+    waiting: set[str]
+
+    def taken_back(self, now: str) -> str:
+        """The text without the lines that wait: as it was, byte for byte, but for the lines that are mounted."""
+        if now == with_lines(self.before, self.lines):
+            return with_lines(self.before, (line for line in self.lines if line.entry.mount_point not in self.waiting))
+        # Somebody else has changed another line since.
+        for line in self.lines:
+            if line.entry.mount_point in self.waiting:
+                now = self._without(line, now)
+        return now
+
+    def _without(self, line: Line, now: str) -> str:
+        old = _fstab.entries(self.before)
+        same = [other for other in old if other.mount_point == line.entry.mount_point]
+        if same:
+            now = _fstab.with_entry(now, same[0])
+        else:
+            now = _fstab.without_entries(now, lambda other: other == line.entry)
+        for other in old:
+            if line.replaces(other):
+                now = _fstab.with_entry(now, other)
+        return now
+
+
+def with_lines(text: str, lines: Iterable[Line]) -> str:
+    for line in lines:
+        text = _fstab.with_entry(_fstab.without_entries(text, line.replaces), line.entry)
+    return text
