@@ -44,17 +44,7 @@ def on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesys
         replaced = content.description
     if device.uses:
         raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
-    draft.formats.append(
-        FormatDevice(
-            device.node,
-            device.identity,
-            item.label,
-            item.new_fstype,
-            item.reserved_percent,
-            item.mkfs_options,
-            replaced,
-        )
-    )
+    draft.formats.append(FormatDevice(device.node, device.identity, item.new_filesystem, replaced))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, device.size)
 
@@ -118,11 +108,7 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
         draft.warnings.append(
             f"{item.label}: {image.path} may grow to {in_words(size)}, where {in_words(image.room)} are free"
         )
-    draft.formats.append(
-        MakeImage(
-            image.path, size, item.label, item.new_fstype, item.reserved_percent, item.mkfs_options, replaced
-        )
-    )
+    draft.formats.append(MakeImage(image.path, size, item.new_filesystem, replaced))
     draft.formats.append(AttachImage(image.path))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, size)

@@ -29,6 +29,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     Filesystem,
     is_ours,
     note_other_size,
+    refuse_cut_off,
     refuse_unusable,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -50,6 +51,7 @@ def on_disks(items: Sequence[Item], state: State, draft: Draft) -> dict[str, Fil
     """
     present = [item for item in items if item.state == "present"]
     for item in present:
+        _refuse_cut_off(item, state)
         _refuse_taken_label(item, state)
     new_tables(present, state, draft)
     found = {}
@@ -111,7 +113,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     source = Source(item.label, disk=disk.device.node)
     partition = partition_of(item, disk)
     if partition is None:
-        draft.formats.append(_format_partition(item, disk, None))
+        draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem))
         draft.settle.append(item.label)
         return Filesystem(source, item.new_fstype, state.gaps[item.label].extent.size)
     refuse_unusable(item, "disk", disk.device)
@@ -143,7 +145,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     if partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
     _note_size(item, disk, partition, draft)
-    draft.formats.append(_format_partition(item, disk, replaced))
+    draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem, replaced))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, partition.extent.size)
 
@@ -167,12 +169,6 @@ def _replaced_in(item: Item, disk: Disk, partition: Partition) -> str | None:
     raise VirtiofsError(
         f"{item.label}, disk: the partition of this name on {disk.name} holds {content.description}: "
         "give another label, or overwrite: true to lose what is in it"
-    )
-
-
-def _format_partition(item: Item, disk: Disk, replaced: str | None) -> FormatPartition:
-    return FormatPartition(
-        disk.device.node, item.label, item.new_fstype, item.reserved_percent, item.mkfs_options, replaced
     )
 
 
@@ -223,6 +219,18 @@ def _refuse_full_gap(item: Item, disk: Disk, content: Content) -> None:
             f"{item.label}, disk: the free space of {disk.name} holds {content.description}, left by a partition that "
             "was deleted: overwrite: true loses it"
         )
+
+
+def _refuse_cut_off(item: Item, state: State) -> None:
+    if item.disk:
+        disk = state.disks[state.disk_of[item.label]]
+        partition = partition_of(item, disk)
+        if partition is not None and not partition.unfinished and is_ours(item, partition.content):
+            place = f"its partition of {disk.name}"
+            refuse_cut_off(item, place, partition.extent.size, partition.superblock)
+    elif item.label in state.devices and is_ours(item, state.devices[item.label].content):
+        device = state.devices[item.label]
+        refuse_cut_off(item, item.device or item.image or "", device.size, device.superblock)
 
 
 def _refuse_taken_label(item: Item, state: State) -> None:

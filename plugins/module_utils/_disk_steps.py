@@ -9,20 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 import uuid
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils import _block, _disk, _files, _filesystem, _image
-from ansible_collections.virtio.fs.plugins.module_utils._command import check, run
-from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
+from ansible_collections.virtio.fs.plugins.module_utils import _block, _files, _filesystem, _image
+from ansible_collections.virtio.fs.plugins.module_utils._command import check
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._partition_table import (
+    delete,
+    dump,
+    known,
+    present,
+    set_type,
+    sfdisk,
+    tell_kernel,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, Extent, in_words
 
-_SFDISK_SECONDS = 120
-_NODE_SECONDS = 20.0
 _NAMESPACE = uuid.UUID("6a6688e4-9f83-4e36-ad9c-12c858ff1424")
 
 
@@ -43,7 +49,7 @@ class Source:
     def node(self) -> str:
         """:raises VirtiofsError: it is not there."""
         if self.disk is not None:
-            return _known(_present(self.disk, self.label)).node or ""
+            return known(present(self.disk, self.label)).node or ""
         if self.image is not None:
             loops = _image.loops_of(self.image)
             if not loops:
@@ -80,14 +86,14 @@ class WriteTable:
         if self.replaced is not None:
             _erase(self.disk)
         elif not self.new:
-            _dump(target, self.disk)
+            dump(target, self.disk)
         lines = ["label: gpt"] if self.new else []
         lines += [
             f"start={new.extent.start // self.sector}, size={new.extent.size // self.sector}, "
             f'type={UNFINISHED}, name="{new.label}"'
             for new in self.partitions
         ]
-        _sfdisk(target, self.disk, *([] if self.new else ["--append"]), script="\n".join(lines) + "\n")
+        sfdisk(target, self.disk, *([] if self.new else ["--append"]), script="\n".join(lines) + "\n")
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class TellKernel:
         return f"tell the kernel about the partitions of {self.disk}"
 
     def apply(self, target: Target) -> None:
-        _tell_kernel(target, self.disk)
+        tell_kernel(target, self.disk)
 
 
 @dataclass(frozen=True)
@@ -109,36 +115,26 @@ class FormatPartition:
     """Make the filesystem of a partition. It is marked as unfinished for as long as that takes."""
 
     disk: str
-    label: str
-    fstype: str
-    reserved_percent: int | None = None
-    options: tuple[str, ...] = ()
+    new: NewFilesystem
     replaced: str | None = None
 
     @property
     def summary(self) -> str:
         over = f" over {self.replaced}" if self.replaced else ""
-        return f"make a filesystem ({self.fstype}) {self.label} in its partition of {self.disk}{over}"
+        return f"make a filesystem ({self.new.fstype}) {self.new.label} in its partition of {self.disk}{over}"
 
     def apply(self, target: Target) -> None:
-        partition = _known(_present(self.disk, self.label))
+        partition = known(present(self.disk, self.new.label))
         if not partition.unfinished:
-            _dump(target, self.disk)
-            _set_type(target, self.disk, partition.number, UNFINISHED)
-            partition = _known(_present(self.disk, self.label))
+            dump(target, self.disk)
+            set_type(target, self.disk, partition.number, UNFINISHED)
+            partition = known(present(self.disk, self.new.label))
         node = partition.node or ""
-        _refuse_in_use(node, self.label)
+        _refuse_in_use(node, self.new.label)
         _erase(node)
-        _filesystem.make(
-            self.fstype,
-            node,
-            self.label,
-            identity_for(partition.uuid),
-            reserved_percent=self.reserved_percent,
-            options=self.options,
-        )
+        self.new.make(node, identity_for(partition.uuid))
         _written(node)
-        _set_type(target, self.disk, partition.number, LINUX)
+        set_type(target, self.disk, partition.number, LINUX)
         target.touched.append(node)
 
 
@@ -148,33 +144,23 @@ class FormatDevice:
 
     node: str
     identity: str
-    label: str
-    fstype: str
-    reserved_percent: int | None = None
-    options: tuple[str, ...] = ()
+    new: NewFilesystem
     replaced: str | None = None
 
     @property
     def summary(self) -> str:
         over = f" over {self.replaced}" if self.replaced else ""
-        return f"make a filesystem ({self.fstype}) {self.label} on {self.node}{over}"
+        return f"make a filesystem ({self.new.fstype}) {self.new.label} on {self.node}{over}"
 
     def apply(self, target: Target) -> None:
-        _refuse_in_use(self.node, self.label)
+        _refuse_in_use(self.node, self.new.label)
         filesystem = uuid.uuid4()
-        note = _note_begun(target, self.label, self.identity, str(filesystem))
+        note = _note_begun(target, self.new.label, self.identity, str(filesystem))
         _erase(self.node)
-        if self.fstype == "btrfs":
+        if self.new.fstype == "btrfs":
             # mkfs.btrfs takes the same lock on the device by itself.
             target.unlock(self.node)
-        _filesystem.make(
-            self.fstype,
-            self.node,
-            self.label,
-            filesystem,
-            reserved_percent=self.reserved_percent,
-            options=self.options,
-        )
+        self.new.make(self.node, filesystem)
         _written(self.node)
         _files.remove(note)
         target.touched.append(self.node)
@@ -220,12 +206,12 @@ class GrowPartition:
         return f"enlarge the partition {self.label} of {self.disk} to {in_words(self.size)}"
 
     def apply(self, target: Target) -> None:
-        partition = _present(self.disk, self.label)
+        partition = present(self.disk, self.label)
         if partition.extent.size > self.size:
             raise VirtiofsError(f"{self.label}: its partition is larger already, and it is never made smaller")
-        _dump(target, self.disk)
-        _sfdisk(target, self.disk, "-N", str(partition.number), script=f"size={self.size // self.sector}\n")
-        target.touched.append(_known(_present(self.disk, self.label)).node or self.disk)
+        dump(target, self.disk)
+        sfdisk(target, self.disk, "-N", str(partition.number), script=f"size={self.size // self.sector}\n")
+        target.touched.append(known(present(self.disk, self.label)).node or self.disk)
 
 
 @dataclass(frozen=True)
@@ -291,20 +277,16 @@ class DeletePartition:
 
     def apply(self, target: Target) -> None:
         target.lock(self.disk)
-        partition = _present(self.disk, self.label)
+        partition = present(self.disk, self.label)
         if partition.number != self.number:
             raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed meanwhile, run it again")
-        node = _known(partition).node or ""
+        node = known(partition).node or ""
         _refuse_in_use(node, self.label)
-        _dump(target, self.disk)
+        dump(target, self.disk)
         # From here on it is known to hold nothing, however little of this is done.
-        _set_type(target, self.disk, self.number, UNFINISHED)
+        set_type(target, self.disk, self.number, UNFINISHED)
         _erase(node)
-        check(
-            ["sfdisk", "--no-reread", "--no-tell-kernel", "--delete", self.disk, str(self.number)],
-            timeout=_SFDISK_SECONDS,
-        )
-        _tell_kernel(target, self.disk)
+        delete(target, self.disk, self.number)
         target.touched.append(self.disk)
 
 
@@ -318,64 +300,6 @@ def _note_begun(target: Target, label: str, identity: str, filesystem: str) -> s
         raise VirtiofsError(f"cannot make {os.path.dirname(note)}: {error.strerror}") from error
     _files.edit(note, lambda _old: record)
     return note
-
-
-def _present(disk: str, label: str) -> Partition:
-    partition = _disk.partition_named(disk, label)
-    if partition is None:
-        raise VirtiofsError(f"{label}: {disk} has no partition of this name")
-    return partition
-
-
-def _known(partition: Partition) -> Partition:
-    if partition.node is None or not os.path.exists(partition.node):
-        raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
-    return partition
-
-
-def _dump(target: Target, disk: str) -> None:
-    """Keep the table as it was before the first change of this run."""
-    if disk in target.dumps:
-        return
-    text = check(["sfdisk", "--dump", disk], timeout=_SFDISK_SECONDS).stdout
-    path = target.new_dump_path(disk)
-    _files.edit(path, lambda _old: text)
-    target.dumps[disk] = path
-
-
-def _sfdisk(target: Target, disk: str, *arguments: str, script: str) -> None:
-    check(
-        # --no-reread and --no-tell-kernel: other partitions may be mounted, partx is told afterwards.
-        ["sfdisk", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never"]
-        + [*arguments, disk],
-        timeout=_SFDISK_SECONDS,
-        stdin=script,
-    )
-    _tell_kernel(target, disk)
-
-
-def _set_type(target: Target, disk: str, number: int, kind: str) -> None:
-    check(
-        ["sfdisk", "--no-reread", "--no-tell-kernel", "--part-type", disk, str(number), kind],
-        timeout=_SFDISK_SECONDS,
-    )
-    _tell_kernel(target, disk)
-
-
-def _tell_kernel(target: Target, disk: str) -> None:
-    # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
-    # from the table is not always taken from the kernel by --update.
-    for number in _disk.only_kernel_knows(disk):
-        run(["partx", "--delete", "--nr", str(number), disk], timeout=60)
-    told = run(["partx", "--update", disk], timeout=60)
-    deadline = time.monotonic() + _NODE_SECONDS
-    while not _disk.kernel_agrees(disk):
-        if time.monotonic() > deadline:
-            raise VirtiofsError(
-                f"the kernel does not take over the partitions of {disk}: {told.message or 'no device appears'}"
-            )
-        time.sleep(0.1)
-    target.touched.append(disk)
 
 
 def _refuse_in_use(node: str, label: str) -> None:

@@ -87,3 +87,12 @@ def refuse_unusable(item: Item, option: str, device: Device) -> None:
         raise VirtiofsError(f"{item.label}, {option}: {name} is read-only")
     if device.size < 2 * MIB:
         raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")
+
+
+def refuse_cut_off(item: Item, place: str, size: int, found: Superblock | None) -> None:
+    """A filesystem whose end is not there: the kernel does not mount it, and nothing of ours may make it worse."""
+    if found is not None and found.size > size:
+        raise VirtiofsError(
+            f"{item.label}, size: {place} has {in_words(size)} only, and the filesystem in it {in_words(found.size)}: "
+            f"somebody made it smaller, give it back its {in_words(found.size)}"
+        )

@@ -10,7 +10,6 @@ import fcntl
 import os
 import struct
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._command import check
@@ -52,27 +51,28 @@ class Superblock:
     reserved_percent: int | None = None
 
 
-def make(
-    fstype: str,
-    node: str,
-    label: str,
-    identity: uuid.UUID,
-    *,
-    reserved_percent: int | None = None,
-    options: Sequence[str] = (),
-) -> None:
-    """Make a filesystem, over whatever is there: the caller has looked.
+@dataclass(frozen=True)
+class NewFilesystem:
+    """One that is to be made. ``reserved_percent`` is for ext4, ``options`` are more arguments for mkfs."""
 
-    :raises VirtiofsError: with mkfs' own message.
-    """
-    commands = {
-        # -F once: a whole device is fine. A mounted one would need it twice.
-        "ext4": ["mkfs.ext4", "-q", "-F", "-L", label, "-U", str(identity)]
-        + ["-m", str(1 if reserved_percent is None else reserved_percent)],
-        "xfs": ["mkfs.xfs", "-q", "-f", "-L", label, "-m", f"uuid={identity}"],
-        "btrfs": ["mkfs.btrfs", "-q", "-f", "-L", label, "-U", str(identity)],
-    }
-    check([*commands[fstype], *options, node], timeout=_MAKE_SECONDS)
+    label: str
+    fstype: str
+    reserved_percent: int | None = None
+    options: tuple[str, ...] = ()
+
+    def make(self, node: str, identity: uuid.UUID) -> None:
+        """Make it, over whatever is there: the caller has looked.
+
+        :raises VirtiofsError: with mkfs' own message.
+        """
+        commands = {
+            # -F once: a whole device is fine. A mounted one would need it twice.
+            "ext4": ["mkfs.ext4", "-q", "-F", "-L", self.label, "-U", str(identity)]
+            + ["-m", str(1 if self.reserved_percent is None else self.reserved_percent)],
+            "xfs": ["mkfs.xfs", "-q", "-f", "-L", self.label, "-m", f"uuid={identity}"],
+            "btrfs": ["mkfs.btrfs", "-q", "-f", "-L", self.label, "-U", str(identity)],
+        }
+        check([*commands[self.fstype], *self.options, node], timeout=_MAKE_SECONDS)
 
 
 def grow(fstype: str, node: str, path: str) -> None:

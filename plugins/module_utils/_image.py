@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils import _files, _filesystem
+from ansible_collections.virtio.fs.plugins.module_utils import _files
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, find, run
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
 
@@ -67,16 +67,7 @@ def loops_of(path: str) -> tuple[str, ...]:
     )
 
 
-def make(
-    path: str,
-    size: int,
-    label: str,
-    fstype: str,
-    reserved_percent: int | None,
-    options: Sequence[str],
-    *,
-    replace: bool,
-) -> None:
+def make(path: str, size: int, new: NewFilesystem, *, replace: bool) -> None:
     """Make a sparse file with a filesystem in it, whole or not at all.
 
     :raises VirtiofsError: there is one already, and it is not to be replaced.
@@ -88,19 +79,11 @@ def make(
         raise VirtiofsError(f"cannot make {directory}: {error.strerror}") from error
     with _files.locked(directory, path):
         if not replace and os.path.lexists(path) and os.path.getsize(path):
-            raise VirtiofsError(f"{label}, image: {path} was made by somebody else meanwhile, run it again")
-        _make(path, os.path.join(directory, f".{name}.virtiofs"), size, label, fstype, reserved_percent, options)
+            raise VirtiofsError(f"{new.label}, image: {path} was made by somebody else meanwhile, run it again")
+        _make(path, os.path.join(directory, f".{name}.virtiofs"), size, new)
 
 
-def _make(
-    path: str,
-    temporary: str,
-    size: int,
-    label: str,
-    fstype: str,
-    reserved_percent: int | None,
-    options: Sequence[str],
-) -> None:
+def _make(path: str, temporary: str, size: int, new: NewFilesystem) -> None:
     try:
         # Only a killed run of ours can have left one: the name is ours.
         if os.path.lexists(temporary):
@@ -111,9 +94,7 @@ def _make(
         finally:
             os.close(descriptor)
         try:
-            _filesystem.make(
-                fstype, temporary, label, uuid.uuid4(), reserved_percent=reserved_percent, options=options
-            )
+            new.make(temporary, uuid.uuid4())
             _synced(temporary)
             os.rename(temporary, path)
             _synced(os.path.dirname(path))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _files, _image
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
 
@@ -18,29 +19,18 @@ from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
 class MakeImage:
     path: str
     size: int
-    label: str
-    fstype: str
-    reserved_percent: int | None = None
-    options: tuple[str, ...] = ()
+    new: NewFilesystem
     replaced: str | None = None
 
     @property
     def summary(self) -> str:
         over = f" over {self.replaced}" if self.replaced else ""
-        return f"make the image {self.path} ({in_words(self.size)}, {self.fstype}, {self.label}){over}"
+        return f"make the image {self.path} ({in_words(self.size)}, {self.new.fstype}, {self.new.label}){over}"
 
     def apply(self, target: Target) -> None:
         if _image.loops_of(self.path):
-            raise VirtiofsError(f"{self.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
-        _image.make(
-            self.path,
-            self.size,
-            self.label,
-            self.fstype,
-            self.reserved_percent,
-            self.options,
-            replace=self.replaced is not None,
-        )
+            raise VirtiofsError(f"{self.new.label}: {self.path} is in use as {_image.loops_of(self.path)[0]}")
+        _image.make(self.path, self.size, self.new, replace=self.replaced is not None)
 
 
 @dataclass(frozen=True)

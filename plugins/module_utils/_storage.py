@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _sizes
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import DEFAULT, KINDS
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import DEFAULT, KINDS, NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import hardened
 from ansible_collections.virtio.fs.plugins.module_utils._paths import (
@@ -63,8 +63,13 @@ class Item:
     allow_dev: bool = False
 
     @property
+    def new_filesystem(self) -> NewFilesystem:
+        """The one to make where there is none."""
+        return NewFilesystem(self.label, self.fstype or DEFAULT, self.reserved_percent, self.mkfs_options)
+
+    @property
     def new_fstype(self) -> str:
-        return self.fstype or DEFAULT
+        return self.new_filesystem.fstype
 
     def options(self, present: Sequence[str] | None) -> tuple[str, ...]:
         """The options of the mount, given those that fstab has now."""

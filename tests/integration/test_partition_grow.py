@@ -123,7 +123,9 @@ def test_an_entry_that_somebody_made_smaller_is_not_told_to_the_kernel(lab: Disk
     item = {"label": lab.label("g"), "disk": disk, "size": "448MiB", "fstype": "xfs"}
     lab.run(item)
     entry_resized(disk, 304)
-    lab.refused(item)
+    message = lab.refused(item)
+    assert "has 304 MiB only, and the filesystem in it 448 MiB" in message
+    assert "somebody made it smaller" in message
     assert int(output("blockdev", "--getsize64", f"{disk}p1")) == 448 * MIB
 
 

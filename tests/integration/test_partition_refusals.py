@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -363,7 +364,7 @@ def test_one_device_by_two_names_is_refused(lab: DiskLab) -> None:
 
 def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
     path = lab.directory / "images" / "a.img"
-    step = MakeImage(str(path), HALF, lab.label(), "ext4")
+    step = MakeImage(str(path), HALF, NewFilesystem(lab.label(), "ext4"))
     step.apply(lab.target())
     before = path.stat().st_ino, path.read_bytes()
     with pytest.raises(VirtiofsError, match=r"a\.img was made by somebody else meanwhile, run it again"):

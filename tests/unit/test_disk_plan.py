@@ -35,7 +35,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     WriteTable,
     identity_for,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem, Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._holders import View, Views
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED, Content
@@ -104,7 +104,7 @@ def test_a_blank_disk() -> None:
     steps = planned(state(Disk("/dev/vdb", WHOLE))).steps
     assert steps[:4] == (
         WriteTable("/dev/vdb", (NewPartition("data", Extent(MIB, 32 * MIB)),), 512, new=True),
-        FormatPartition("/dev/vdb", "data", "ext4"),
+        FormatPartition("/dev/vdb", NewFilesystem("data", "ext4")),
         Settle(("data",)),
         KeepRoot("/shared", 0o700, False),
     )
@@ -145,7 +145,7 @@ def test_a_killed_mkfs_is_done_again(content: Content) -> None:
         content = dataclasses.replace(EXT4, uuid=str(identity_for(PARTUUID)))
     part = dataclasses.replace(OURS, type=UNFINISHED, content=content)
     steps = planned(state(Disk("/dev/vdb", GPT, (part,)))).steps
-    assert steps[0] == FormatPartition("/dev/vdb", "data", "ext4")
+    assert steps[0] == FormatPartition("/dev/vdb", NewFilesystem("data", "ext4"))
 
 
 def test_an_unfinished_partition_with_somebody_elses_filesystem_is_refused() -> None:
@@ -178,6 +178,13 @@ def test_a_partition_that_grew_and_the_kernel_lost() -> None:
     part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), node=None, device="")
     found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, labels={})
     assert isinstance(planned(found, size="60MiB", grow=True).steps[-1], GrowFilesystem)
+
+
+def test_an_entry_that_was_made_smaller_than_its_filesystem() -> None:
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 16 * MIB), node=None, device="")
+    found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))})
+    with pytest.raises(VirtiofsError, match="/dev/vdb has 16 MiB only, and the filesystem in it 32 MiB"):
+        planned(found)
 
 
 def test_drifted_options_are_remounted_and_fstab_is_left() -> None:

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Change the GPT of a disk, and have the kernel take the change over, whatever else of the disk is in use."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ansible_collections.virtio.fs.plugins.module_utils import _disk, _files
+from ansible_collections.virtio.fs.plugins.module_utils._command import check, run
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+_SFDISK_SECONDS = 120
+_NODE_SECONDS = 20.0
+
+
+def present(disk: str, label: str) -> Partition:
+    partition = _disk.partition_named(disk, label)
+    if partition is None:
+        raise VirtiofsError(f"{label}: {disk} has no partition of this name")
+    return partition
+
+
+def known(partition: Partition) -> Partition:
+    if partition.node is None or not os.path.exists(partition.node):
+        raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
+    return partition
+
+
+def dump(target: Target, disk: str) -> None:
+    """Keep the table as it was before the first change of this run."""
+    if disk in target.dumps:
+        return
+    text = check(["sfdisk", "--dump", disk], timeout=_SFDISK_SECONDS).stdout
+    path = target.new_dump_path(disk)
+    _files.edit(path, lambda _old: text)
+    target.dumps[disk] = path
+
+
+def sfdisk(target: Target, disk: str, *arguments: str, script: str) -> None:
+    check(
+        # --no-reread and --no-tell-kernel: other partitions may be mounted, partx is told afterwards.
+        ["sfdisk", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never"]
+        + [*arguments, disk],
+        timeout=_SFDISK_SECONDS,
+        stdin=script,
+    )
+    tell_kernel(target, disk)
+
+
+def set_type(target: Target, disk: str, number: int, kind: str) -> None:
+    check(
+        ["sfdisk", "--no-reread", "--no-tell-kernel", "--part-type", disk, str(number), kind],
+        timeout=_SFDISK_SECONDS,
+    )
+    tell_kernel(target, disk)
+
+
+def delete(target: Target, disk: str, number: int) -> None:
+    check(["sfdisk", "--no-reread", "--no-tell-kernel", "--delete", disk, str(number)], timeout=_SFDISK_SECONDS)
+    tell_kernel(target, disk)
+
+
+def tell_kernel(target: Target, disk: str) -> None:
+    # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
+    # from the table is not always taken from the kernel by --update.
+    for number in _disk.only_kernel_knows(disk):
+        run(["partx", "--delete", "--nr", str(number), disk], timeout=60)
+    told = run(["partx", "--update", disk], timeout=60)
+    deadline = time.monotonic() + _NODE_SECONDS
+    while not _disk.kernel_agrees(disk):
+        if time.monotonic() > deadline:
+            raise VirtiofsError(
+                f"the kernel does not take over the partitions of {disk}: {told.message or 'no device appears'}"
+            )
+        time.sleep(0.1)
+    target.touched.append(disk)
