@@ -35,6 +35,8 @@ DOMAIN_OPTIONS = (
     "allow_unsafe_source",
 )
 DIRECTORY_OPTIONS = ("owner", "group", "mode")
+# Who is who, as virtiofs_user_map takes it. It decides the daemon, so a share has these or a binary of its own.
+MAP_OPTIONS = ("map_users", "map_groups")
 STORAGE_PLACES = ("disk", "device", "image")
 
 _KEYS = (
@@ -48,6 +50,7 @@ _KEYS = (
     "automount",
     "state",
     *DIRECTORY_OPTIONS,
+    *MAP_OPTIONS,
     *DOMAIN_OPTIONS,
 )
 _OVERRIDES = ("path", "options", "automount")
@@ -68,6 +71,7 @@ class Share:
     present: bool = True
     directory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    user_map: Mapping[str, Any] | None = None
 
     def host_path(self, root: str) -> str:
         """The directory on the hypervisor that the guests see."""
@@ -128,7 +132,27 @@ def _share(item: Any, number: int) -> Share:
         present=state == "present",
         directory=_given(item, DIRECTORY_OPTIONS),
         options=_given(item, DOMAIN_OPTIONS),
+        user_map=_user_map(item, where),
     )
+
+
+def _user_map(item: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
+    given = _given(item, MAP_OPTIONS)
+    for key, pairs in given.items():
+        for pair in _list(pairs, f"{where}, {key}"):
+            if not isinstance(pair, Mapping) or set(pair) != {"guest", "host"}:
+                raise AnsibleFilterError(f"{where}, {key} has {pair!r}: write guest, a number, and host, a name")
+    if "map_groups" in given and "map_users" not in given:
+        raise AnsibleFilterError(f"{where} has map_groups without map_users")
+    if not given:
+        return None
+    for key in ("binary", "idmap"):
+        if item.get(key) is not None:
+            raise AnsibleFilterError(f"{where} has map_users and {key}: one of them says who is who")
+    result = {"users": given["map_users"]}
+    if "map_groups" in given:
+        result["groups"] = given["map_groups"]
+    return result
 
 
 def _storage(raw: Any, name: str, where: str) -> Mapping[str, Any] | None:
@@ -217,12 +241,25 @@ def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
     return closed + list(items.values())
 
 
+def user_maps(shares: Any) -> list[dict[str, Any]]:
+    """The items of virtiofs_user_map: the present shares that say who is who."""
+    return [
+        {"name": share.name, **share.user_map}
+        for share in read_shares(shares)
+        if share.present and share.user_map is not None
+    ]
+
+
 def domain_shares(
-    shares: Any, root: str = ROOT, unmounted: Mapping[str, Sequence[str]] | None = None
+    shares: Any,
+    root: str = ROOT,
+    unmounted: Mapping[str, Sequence[str]] | None = None,
+    binaries: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """The items of virtiofs_domain.
 
     ``unmounted`` says which tags a guest has let go of, by domain: these may be detached from a running machine.
+    ``binaries`` has the daemons that map users, by the name of the share.
     """
     seen = unmounted or {}
     items = []
@@ -233,6 +270,8 @@ def domain_shares(
                 if share.storage is not None:
                     item["require_mountpoint"] = True
                 item.update(share.options)
+                if share.name in (binaries or {}) and share.user_map is not None:
+                    item["binary"] = (binaries or {})[share.name]
                 item["state"] = "present"
             else:
                 item["state"] = "absent"
@@ -366,4 +405,5 @@ class FilterModule:
             "partitions": partitions,
             "proofs": proofs,
             "shares_of": shares_of,
+            "user_maps": user_maps,
         }
