@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
@@ -79,9 +79,13 @@ def _answers(result: Mapping[str, Any], who: str) -> Any:
         for probe in result["probes"]:
             yield SKIPPED if probe["skipped"] else OK if probe["ok"] else probe["error"]
         return
-    what = f"{who} {_UNREACHED}" if result.get("unreachable") else result.get("msg", "there was no answer")
     while True:
-        yield what
+        yield _silence(result, who)
+
+
+def _silence(result: Mapping[str, Any], who: str) -> str:
+    """Why a call has no answers at all."""
+    return f"{who} {_UNREACHED}" if result.get("unreachable") else str(result.get("msg", "there was no answer"))
 
 
 def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
@@ -130,10 +134,23 @@ def measured_table(variables: Any, guests: Iterable[str]) -> list[str]:
     rows = []
     for guest in guests:
         for row in variables[guest].get("virtiofs_guest_measured", ()):
-            rows.append([row["share"], guest, *(_figure(row, key) for key, _unit in _FIGURES)])
+            cells = [_figure(row, key) for key, _unit in _FIGURES]
+            if row["guest"].get("error"):
+                cells = [str(row["guest"]["error"]), *[""] * (len(cells) - 1)]
+            rows.append([row["share"], guest, *cells])
     if not rows:
         return ["Nothing was measured."]
     return table(["share", "guest", *(unit for _key, unit in _FIGURES)], rows)
+
+
+def unmeasured(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each share that a side could not measure."""
+    return [
+        f"{row['share']} ({row[f'{side}_path']}): {row[side]['error']}"
+        for row in rows
+        for side in ("guest", "host")
+        if row[side].get("error")
+    ]
 
 
 _FIGURES = (
@@ -148,17 +165,22 @@ _FIGURES = (
 def measured(
     proofs: Sequence[Mapping[str, Any]], guest: Mapping[str, Any], host: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The figures of both sides, for each share."""
-    rows = []
-    for proof, there, here in zip(proofs, guest.get("probes", ()), host.get("probes", ())):
-        rows.append({**proof, "guest": dict(there), "host": dict(here)})
-    return rows
+    """The figures of both sides, for each share; an ``error`` instead where there are none."""
+    there, here = _measured(guest, "the guest"), _measured(host, "the hypervisor")
+    return [{**proof, "guest": next(there), "host": next(here)} for proof in proofs]
+
+
+def _measured(result: Mapping[str, Any], who: str) -> Iterator[dict[str, Any]]:
+    for probe in result.get("probes", ()):
+        yield dict(probe)
+    while True:
+        yield {"error": _silence(result, who)}
 
 
 def _figure(row: Mapping[str, Any], key: str) -> str:
     there, here = row["guest"].get(key), row["host"].get(key)
     if there is None:
-        return str(row["guest"].get("error") or "?")
+        return "?"
     if not here:
         return f"{there:.0f}"
     return f"{there:.0f} ({100 * there / here:.0f} %)"
@@ -182,5 +204,6 @@ class FilterModule:
             "probes": probes,
             "proof_table": proof_table,
             "proven": proven,
+            "unmeasured": unmeasured,
             "unproven": unproven,
         }

@@ -259,6 +259,7 @@ def _row(
             *_flags(tag, item, state, info, config, live),
             *_unlisted(item, bool(listed)),
             *_fullness(there.get("size"), there.get("free")),
+            *_unmeasured(figures),
         ),
         size=there.get("size"),
         free=there.get("free"),
@@ -348,6 +349,11 @@ def _fullness(size: int | None, free: int | None) -> Iterator[Flag]:
     used = _percent(size, free)
     if used is not None and used >= _NEARLY_FULL:
         yield Flag(WARNING, "nearly full", f"{used} % of its filesystem are used")
+
+
+def _unmeasured(figures: Mapping[str, Any]) -> Iterator[Flag]:
+    if figures.get("error"):
+        yield Flag(NOTE, "not measured", str(figures["error"]))
 
 
 def _percent(size: int | None, free: int | None) -> int | None:

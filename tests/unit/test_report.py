@@ -122,6 +122,13 @@ def test_a_guest_of_another_hypervisor_proves_nothing_here():
     assert row({**one(domain("vm1", "data")), "vm1": guest("hv9", proof("data", "/mnt"))}).proof.words == "no guest"
 
 
+def test_a_share_that_could_not_be_measured_says_so():
+    figures = [{"tag": "data", "guest": {"error": "no answer"}, "host": {}}]
+    tried = guest("hv1", proof("data", "/mnt"), virtiofs_guest_measured=figures)
+    variables = {**one(domain("vm1", "data")), "vm1": tried}
+    assert [(flag.words, flag.why) for flag in row(variables).flags] == [("not measured", "no answer")]
+
+
 def test_the_agent_knows_best_where_it_is_mounted():
     told = [{"tag": "data", "path": "/a"}, {"tag": "data", "path": "/b"}, {"tag": "x", "path": "/x"}]
     variables = {**one(domain("vm1", "data", mounts=told)), "vm1": guest("hv1", proof("data", "/mnt"))}

@@ -17,6 +17,7 @@ from ansible_collections.virtio.fs.plugins.filter.proof import (
     probes,
     proof_table,
     proven,
+    unmeasured,
     unproven,
 )
 
@@ -146,3 +147,26 @@ def test_the_benchmark_compares_the_mount_with_the_directory_behind():
     rows = measured([DATA], there, here)
     lines = measured_table({"vm1": {"virtiofs_guest_measured": rows}}, ["vm1"])
     assert "50 (25 %)" in lines[2]
+
+
+def test_a_share_that_cannot_be_measured_costs_only_its_own_figures():
+    good = {"write_mib_per_second": 50.0, "error": None}
+    there = {"msg": "1 of 2 probes failed", "probes": [{"error": "/mnt did not answer within 120 seconds"}, good]}
+    rows = measured([DATA, MEDIA], there, {"probes": [good, good]})
+    lines = measured_table({"vm1": {"virtiofs_guest_measured": rows}}, ["vm1"])
+    assert lines[2].split(maxsplit=2) == ["data", "vm1", "/mnt did not answer within 120 seconds"]
+    assert "50 (100 %)" in lines[3]
+    assert unmeasured(rows) == ["data (/mnt): /mnt did not answer within 120 seconds"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "why"),
+    [
+        ({"unreachable": True, "msg": "ssh"}, "the guest could not be reached"),
+        ({"msg": "tag: unknown"}, "tag: unknown"),
+    ],
+    ids=["unreachable", "refused"],
+)
+def test_a_side_that_does_not_answer_is_no_figure(silent: dict[str, Any], why: str):
+    rows = measured([DATA], silent, {"probes": [{"write_mib_per_second": 1.0}]})
+    assert unmeasured(rows) == [f"data (/mnt): {why}"]

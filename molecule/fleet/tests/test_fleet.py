@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -97,7 +98,7 @@ def after(unshared: Run, machine: Callable[[str], Machine]) -> dict[str, dict[st
     return at_once(map(machine, GUESTS), look)
 
 
-def proof_of(run: Run, guest: str) -> list[dict[str, str]]:
+def proof_of(run: Run, guest: str) -> list[dict[str, Any]]:
     return list(run.named("Compare", guest).returned["ansible_facts"]["virtiofs_guest_proof"])
 
 
