@@ -58,8 +58,9 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
     place = state.places[item.path]
     _refuse_foreign_mount(item, filesystem, here, state)
     old = entry_on(item, state)
-    if old is not None:
-        _refuse_foreign_entry(item, filesystem, old)
+    for other in state.entries:
+        if other.mount_point == item.path or other == old:
+            _refuse_foreign_entry(item, filesystem, other)
     entry = item.entry(filesystem.fstype, old)
     if old is not None and frozenset(old.options) == frozenset(entry.options) and old.tag == ("LABEL", item.label):
         entry = Entry(old.spec, old.path, entry.fstype, old.options, entry.dump, entry.passno)

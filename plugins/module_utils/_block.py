@@ -32,7 +32,19 @@ def node_of(path: str, label: str, option: str) -> str:
         )
         kind = next((name for test, name in kinds if test(status.st_mode)), "no device")
         raise VirtiofsError(f"{label}, {option}: {path} is {kind}, not a block device")
-    return node_at(os.path.realpath(_sys(status.st_rdev)))
+    node = node_at(os.path.realpath(_sys(status.st_rdev)))
+    # Everything later goes by the node, and where nobody keeps /dev it can be that of another device.
+    if not is_node_of(node, _number(status.st_rdev)):
+        raise VirtiofsError(f"{label}, {option}: {path} is the device that the kernel calls {node}, and {node} is not")
+    return node
+
+
+def is_node_of(node: str, number: str) -> bool:
+    """Whether the node opens the block device with this major:minor."""
+    with contextlib.suppress(OSError):
+        status = os.stat(node)
+        return stat.S_ISBLK(status.st_mode) and _number(status.st_rdev) == number
+    return False
 
 
 def is_partition(node: str) -> bool:
@@ -82,11 +94,16 @@ def is_open_exclusively(node: str) -> bool:
 
 def identity(place: str, number: str, size: int) -> str:
     """What tells this device from another one that gets its name later."""
+    disk, part = place, ""
+    if attribute(place, "partition"):
+        disk, part = os.path.dirname(os.path.realpath(place)), f" from {attribute(place, 'start')} on"
     for name in ("dm/uuid", "wwid", "device/wwid", "loop/backing_file", "serial", "device/serial"):
-        value = attribute(place, name)
+        value = attribute(disk, name)
         if value:
-            return f"{value} {size}"
-    return f"{number} {size}"
+            return f"{value} {size}{part}"
+    # Numbers belong to nobody: after a boot, or when it is plugged in again, another disk can have this one.
+    boot = attribute("/proc/sys/kernel/random", "boot_id")
+    return f"{number} {size}{part} of boot {boot} {attribute(disk, 'diskseq')}".rstrip()
 
 
 def _sys(device: int) -> str:

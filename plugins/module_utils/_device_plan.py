@@ -104,6 +104,8 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
         replaced = image.content.description
     if image.loops:
         raise VirtiofsError(f"{item.label}, image: {image.path} is in use as {image.loops[0]}")
+    if image.uses:
+        raise VirtiofsError(f"{item.label}, image: {image.path} is {image.uses[0]}")
     if size > image.room:
         draft.warnings.append(
             f"{item.label}: {image.path} may grow to {in_words(size)}, where {in_words(image.room)} are free"

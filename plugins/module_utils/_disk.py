@@ -139,7 +139,7 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
     _forget_cache(node)
     device = read_device(node, views)
     inside = _partition_uses(node, views)
-    if inside and device.uses == (_EXCLUSIVE,):
+    if device.uses == (_EXCLUSIVE,) and _partition_uses(node, replace(views, writers={})):
         # Nobody can open a whole disk exclusively while one of its partitions is mounted.
         device = replace(device, uses=())
     first, last = _signatures.ends(node)
@@ -162,6 +162,12 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
             kernel = None
         partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
     return Disk(name, device, tuple(partitions), hybrid=_signatures.is_hybrid(first))
+
+
+def read_whole(node: str, views: Views) -> Device:
+    """A device that is used whole: who uses a partition of it uses it too."""
+    device = read_device(node, views)
+    return replace(device, uses=(*device.uses, *_partition_uses(node, views)))
 
 
 def labels_on_machine(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]]:

@@ -120,18 +120,19 @@ def read(target: Target, wanted: Wanted) -> State:
         raise NotYet(sentence, tuple(_intended(item) for item in items if item.state == "present"))
     for node in sorted({_block.whole_disk(node) for node in nodes.values()}):
         target.lock(node)
-    views = _holders.views()
+    _refuse_exchanged(items, nodes)
+    views = _holders.views(os.path.realpath(item.image) for item in items if item.image)
     labels = [item.label for item in items]
     disks = {}
     for item in items:
         if item.label in nodes and item.disk and nodes[item.label] not in disks:
             disks[nodes[item.label]] = _disk.read_disk(item.disk, nodes[item.label], views, labels)
     devices = {
-        item.label: _disk.read_device(nodes[item.label], views)
+        item.label: _disk.read_whole(nodes[item.label], views)
         for item in items
         if item.device and item.label in nodes
     }
-    images = {item.label: _image.read(item.image, item.label) for item in items if item.image}
+    images = {item.label: _image.read(item.image, item.label, views) for item in items if item.image}
     for label, image in images.items():
         for loop in image.loops[:1]:
             devices[label] = _disk.read_device(loop, views)
@@ -198,10 +199,28 @@ def _refuse_same_device(items: tuple[Item, ...], nodes: Mapping[str, str]) -> No
     """Links give a device many names, and each of two items would make its filesystem over the other's."""
     for position, item in enumerate(items):
         for other in items[:position]:
-            node = nodes.get(item.label)
-            if node is not None and node == nodes.get(other.label) and (item.device or other.device):
-                option, name = ("device", item.device) if item.device else ("disk", item.disk)
+            node, others = nodes.get(item.label), nodes.get(other.label)
+            if node is None or others is None:
+                continue
+            option, name = ("device", item.device) if item.device else ("disk", item.disk)
+            if node == others and (item.device or other.device):
                 raise VirtiofsError(f"{item.label}, {option}: {name} is {node}, which {other.label} has already")
+            overlap = _block.whole_disk(node) == others or _block.whole_disk(others) == node
+            if item.device and other.device and overlap:
+                raise VirtiofsError(f"{item.label}, device: {node} and {others} ({other.label}) overlap")
+
+
+def _refuse_exchanged(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None:
+    # A device that is open keeps its name. Until it was, a link could come to mean another disk.
+    for item in items:
+        path = item.disk or item.device
+        if item.label in nodes and path is not None:
+            option = "disk" if item.disk else "device"
+            node = _block.node_of(path, item.label, option)
+            if node != nodes[item.label]:
+                raise VirtiofsError(
+                    f"{item.label}, {option}: {path} was {nodes[item.label]} before and is {node} now, run it again"
+                )
 
 
 def _place(item: Item, views: Views) -> Place:

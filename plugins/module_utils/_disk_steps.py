@@ -159,7 +159,7 @@ class FormatDevice:
         _erase(self.node)
         if self.new.fstype == "btrfs":
             # mkfs.btrfs takes the same lock on the device by itself.
-            target.unlock(self.node)
+            target.loosen(self.node)
         self.new.make(self.node, filesystem)
         _written(self.node)
         _files.remove(note)

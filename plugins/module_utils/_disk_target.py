@@ -69,6 +69,11 @@ class Target:
         if node in self.locks:
             os.close(self.locks.pop(node))
 
+    def loosen(self, node: str) -> None:
+        """Let somebody else lock it. It stays open, so that no other device can get its name."""
+        if node in self.locks:
+            fcntl.flock(self.locks[node], fcntl.LOCK_UN)
+
     def release(self) -> None:
         """Let go of all disks, and wait until udev, where it runs, knows what is on them now."""
         for node in list(self.locks):

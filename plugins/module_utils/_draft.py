@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._disk import Device
+from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
@@ -87,6 +87,12 @@ def refuse_unusable(item: Item, option: str, device: Device) -> None:
         raise VirtiofsError(f"{item.label}, {option}: {name} is read-only")
     if device.size < 2 * MIB:
         raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")
+
+
+def refuse_hybrid(item: Item, disk: Disk) -> None:
+    """Two tables that must agree: a change of one leaves the other behind."""
+    if disk.hybrid:
+        raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
 
 
 def refuse_cut_off(item: Item, place: str, size: int, found: Superblock | None) -> None:

@@ -14,8 +14,9 @@ import contextlib
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from ansible_collections.virtio.fs.plugins.module_utils import _mounts
@@ -41,10 +42,15 @@ class View:
 
 @dataclass(frozen=True)
 class Views:
-    """What this process sees, and what the others do."""
+    """What this process sees, and what the others do.
+
+    ``writers`` are the programs that have a block device (major:minor) or a file (its path) open for writing, in
+    words. QEMU opens the disk of a guest in no other way: no mount, no holder and no O_EXCL tells of it.
+    """
 
     ours: View
     others: tuple[View, ...] = ()
+    writers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def outliving(self, mounted: Mount) -> tuple[str, ...]:
         """Who keeps the filesystem when this mount of ours is unmounted, in words."""
@@ -70,7 +76,10 @@ class Views:
         for view in (self.ours, *self.others):
             who = "" if view is self.ours else f" by {view.process}"
             found += [f"mounted on {mount.path}{who}" for mount in view.mounts if is_on(mount, device, node)]
-        return tuple(dict.fromkeys(found))
+        return (*dict.fromkeys(found), *self.written(device))
+
+    def written(self, device_or_path: str) -> tuple[str, ...]:
+        return tuple(f"open for writing in {who}" for who in self.writers.get(device_or_path, ()))
 
 
 def is_on(mounted: Mount, device: str, node: str) -> bool:
@@ -96,8 +105,11 @@ def device_number(path: str) -> str | None:
     return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if status.st_rdev else None
 
 
-def views() -> Views:
-    """Read the mountinfo of every process, once for each namespace."""
+def views(files: Iterable[str] = ()) -> Views:
+    """Read the mountinfo of every process, once for each namespace, and what each has open for writing.
+
+    Of files only the given ones are looked for, of block devices all.
+    """
     ours = _view("self")
     if ours is None:
         raise VirtiofsError("cannot read /proc/self/mountinfo")
@@ -111,7 +123,7 @@ def views() -> Views:
         if view is not None:
             seen.add(place)
             others.append(view)
-    return Views(ours, tuple(others))
+    return Views(ours, tuple(others), _writers(frozenset(files)))
 
 
 def domains_sharing(paths: Iterable[str], directories: Sequence[str] = DOMAIN_STATUS) -> dict[str, tuple[str, ...]]:
@@ -161,15 +173,46 @@ def _view(pid: str) -> View | None:
     except OSError:
         # It ended meanwhile, or is a zombie: it sees no mount any more.
         return None
-    name = "?"
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-        name = file.read().strip()
     peers = tuple(
         frozenset(number for _kind, number in _PEERS.findall(line.partition(" - ")[0]))
         for line in text.split("\n")
         if line
     )
-    return View(f"{name} (process {pid})", _mounts.parse(text), peers)
+    return View(f"{_name(pid)} (process {pid})", _mounts.parse(text), peers)
+
+
+def _writers(files: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+        if pid == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    what = _open_for_writing(f"/proc/{pid}/fd/{number}", files)
+                    if what is not None:
+                        found.setdefault(what, {})[f"{_name(pid)} (process {pid})"] = None
+    return {what: tuple(who) for what, who in found.items()}
+
+
+def _open_for_writing(link: str, files: frozenset[str]) -> str | None:
+    # The link's own mode tells how it was opened. Only what is in /dev is asked for more: the filesystem of
+    # anything else may not answer.
+    if not os.lstat(link).st_mode & stat.S_IWUSR:
+        return None
+    target = os.readlink(link)
+    if target in files:
+        return target
+    if not target.startswith("/dev/"):
+        return None
+    status = os.stat(link)
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if stat.S_ISBLK(status.st_mode) else None
+
+
+def _name(pid: str) -> str:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+    return "?"
 
 
 def _peers_of_parent(view: View, mounted: Mount) -> frozenset[str]:

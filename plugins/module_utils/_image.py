@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.virtio.fs.plugins.module_utils import _files
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, find, run
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._holders import Views
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
 
@@ -28,9 +29,10 @@ class Image:
     content: Content = field(default_factory=Content)
     loops: tuple[str, ...] = ()
     room: int = 0  # bytes that the filesystem under it has free
+    uses: tuple[str, ...] = ()  # who writes to it other than through a loop device, in words
 
 
-def read(path: str, label: str) -> Image:
+def read(path: str, label: str, views: Views) -> Image:
     """:raises VirtiofsError: there is something at the path that is no regular file."""
     try:
         status = os.lstat(path)
@@ -47,6 +49,7 @@ def read(path: str, label: str) -> Image:
         content=probe(path) if status.st_size else Content(),
         loops=loops_of(path),
         room=_room(os.path.dirname(path)),
+        uses=views.written(os.path.realpath(path)),
     )
 
 

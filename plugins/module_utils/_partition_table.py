@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
-from ansible_collections.virtio.fs.plugins.module_utils import _disk, _files
+from ansible_collections.virtio.fs.plugins.module_utils import _block, _disk, _files
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, run
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Partition
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
@@ -27,7 +26,8 @@ def present(disk: str, label: str) -> Partition:
 
 
 def known(partition: Partition) -> Partition:
-    if partition.node is None or not os.path.exists(partition.node):
+    # A node that is left of an older partition opens another one.
+    if partition.node is None or not _block.is_node_of(partition.node, partition.device):
         raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
     return partition
 

@@ -23,7 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     TellKernel,
     WipeDevice,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_hybrid
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import DeleteImage, DetachImage, RemoveUnit
@@ -77,7 +77,7 @@ def _refuse_held(item: Item, here: Mount | None, state: State) -> None:
             "filesystem that nobody sees: take the share away from it first"
         )
     if here is not None:
-        holders = state.views.outliving(here)
+        holders = (*state.views.outliving(here), *state.views.written(here.device))
         if holders:
             raise VirtiofsError(
                 f"{item.label}, state: unmounting {item.path} would not free its filesystem: {holders[0]}"
@@ -112,6 +112,8 @@ def _wiped(item: Item, state: State, here: Mount | None) -> list[Step[Any]]:
         if not image.exists:
             return []
         _refuse_strange(item, image.content, item.image)
+        if image.uses:
+            raise VirtiofsError(f"{item.label}, image: {item.image} is {image.uses[0]}")
         return [DeleteImage(item.image)]
     device = state.devices[item.label]
     steps: list[Step[Any]] = []
@@ -143,6 +145,7 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
         _refuse_strange(item, partition.content, f"its partition of {disk.name}")
     if disk.device.readonly:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
+    refuse_hybrid(item, disk)
     if here is None and partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
     if partition.untold:

@@ -126,7 +126,7 @@ def wanted(params: Mapping[str, Any], uid_of: Numbers, gid_of: Numbers) -> Wante
     if problem:
         raise VirtiofsError(f"fstab: {fstab!r} {problem}")
     items = tuple(_item(given, root, uid_of, gid_of) for given in params["partitions"])
-    _check_across(items)
+    _check_across(items, root)
     return Wanted(items, root, 0o700 if root_mode is None else root_mode, normalized(fstab))
 
 
@@ -206,6 +206,9 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
     for option in mkfs_options:
         if not option or "\0" in option:
             raise bad("mkfs_options", f"{option!r} cannot be an argument")
+        # mkfs.btrfs takes any number of devices, others one for a journal, and all write over what is on it.
+        if "/dev/" in option:
+            raise bad("mkfs_options", f"{option!r} names a device, and nobody has looked what is on that")
     return Item(
         label=label,
         path=normalized(path),
@@ -249,7 +252,7 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
             raise bad("mount_options", f"{option} lets a guest harm this machine, it needs allow_{option}: true")
 
 
-def _check_across(items: Sequence[Item]) -> None:
+def _check_across(items: Sequence[Item], root: str) -> None:
     for position, item in enumerate(items):
         for other in items[:position]:
             if other.label == item.label:
@@ -264,6 +267,8 @@ def _check_across(items: Sequence[Item]) -> None:
         for other in items:
             if item.image is not None and within(item.image, other.path):
                 raise VirtiofsError(f"{item.label}, image: {item.image} is inside the share {other.label}")
+        if item.image is not None and within(item.image, root):
+            raise VirtiofsError(f"{item.label}, image: {item.image} is inside {root}, where guests write")
     for disk in dict.fromkeys(item.disk for item in items if item.disk):
         sizes = [item for item in items if item.disk == disk and item.size and item.state == "present"]
         for item in sizes[:-1]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import keep_root, mounted
@@ -23,8 +24,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Settl
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, same_path
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import on_path
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import holding, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._removal_plan import removed
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
 from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted, outside
@@ -34,7 +36,9 @@ def plan(wanted: Wanted, state: State) -> Plan:
     """:raises VirtiofsError: the first thing that must not or cannot be done; nothing has been done then."""
     draft = Draft(warnings=list(outside(wanted.items, wanted.root)))
     for item in wanted.items:
-        if item.state != "present":
+        if item.state == "present":
+            _refuse_inside_share(item, wanted, state)
+        else:
             removed(item, wanted, state, draft)
     found = on_disks(wanted.items, state, draft)
     keep_root(wanted, state, draft)
@@ -50,6 +54,13 @@ def plan(wanted: Wanted, state: State) -> Plan:
         not_yet=state.missing if draft.formats else (),
         result={"partitions": {item.label: _result(item, state, found.get(item.label)) for item in wanted.items}},
     )
+
+
+def _refuse_inside_share(item: Item, wanted: Wanted, state: State) -> None:
+    # A guest that can write to the share can move the directory away under the mount.
+    above = holding(state.views.ours.mounts, os.path.dirname(item.path))
+    if above is not None and above.path != wanted.root and within(above.path, wanted.root):
+        raise VirtiofsError(f"{item.label}, path: {item.path} is inside the share that is mounted on {above.path}")
 
 
 def _in_order(draft: Draft, wanted: Wanted, state: State) -> list[Step[Any]]:

@@ -241,6 +241,46 @@ def test_a_uuid_line_of_the_same_filesystem_becomes_a_label_line() -> None:
         planned(there(fstab=LINE.replace("LABEL=data", "UUID=BBBB")))
 
 
+def test_a_second_line_of_somebody_else_for_the_mount_point_is_not_lost() -> None:
+    with pytest.raises(VirtiofsError, match=r"fstab has another line for /shared/data \(/dev/sdz1\)"):
+        planned(there(fstab=LINE + "/dev/sdz1 /shared/data/ xfs noauto 0 0\n"))
+
+
+def test_a_mount_point_inside_the_share_of_another_call() -> None:
+    inside = MOUNTED.replace("/shared/data", "/shared/other")
+    found = state(Disk("/dev/vdb", WHOLE), views=views(inside), places={"/shared/other/data": Place()})
+    with pytest.raises(VirtiofsError, match="inside the share that is mounted on /shared/other"):
+        planned(found, path="/shared/other/data")
+
+
+HYBRID = Disk("/dev/vdb", GPT, (dataclasses.replace(OURS, content=Content()),), hybrid=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "options"),
+    [
+        (state(HYBRID), {}),
+        (state(dataclasses.replace(HYBRID, partitions=())), {}),
+        (state(dataclasses.replace(HYBRID, partitions=(OURS,))), {"size": "48MiB", "grow": True}),
+        (state(dataclasses.replace(HYBRID, partitions=(OURS,))), {"state": "wiped"}),
+    ],
+    ids=["format", "add", "grow", "delete"],
+)
+def test_the_table_of_a_disk_with_a_hybrid_mbr_is_not_changed(found: State, options: dict[str, Any]) -> None:
+    with pytest.raises(VirtiofsError, match="data, disk: /dev/vdb has a hybrid MBR"):
+        planned(found, **options)
+
+
+def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device() -> None:
+    mbr = Disk("/dev/vdb", dataclasses.replace(WHOLE, content=Content(types=("dos",), table="dos")))
+    part = dataclasses.replace(WHOLE, node="/dev/vdb1", number="254:1", whole="/dev/vdb")
+    found = state(mbr, devices={"old": part}, places={"/shared/data": Place(), "/shared/old": Place()})
+    items = [{"label": "data", "disk": "/dev/vdb", "size": "32MiB", "overwrite": True},
+             {"label": "old", "device": "/dev/vdb1"}]
+    with pytest.raises(VirtiofsError, match="would get a new partition table, and old is on /dev/vdb1"):
+        plan(wanted({"partitions": items}, int, int), found)
+
+
 def test_unmounted_absent_and_wiped() -> None:
     assert planned(there(), state="unmounted").steps == (Unmount("/shared/data"),)
     absent = planned(there(), state="absent").steps

@@ -94,6 +94,8 @@ def test_owner_group_and_mode() -> None:
         (one(mount_options=["rw,suid"]), "data, mount_options: 'rw,suid' is more than one option"),
         (one(mount_options=["rw\n/dev/x / ext4"]), "data, mount_options: .* control character"),
         (one(mkfs_options=[""]), "data, mkfs_options"),
+        (one(fstype="btrfs", mkfs_options=["/dev/vdc"]), "data, mkfs_options: '/dev/vdc' names a device"),
+        (one(mkfs_options=["-J", "device=/dev/vdc"]), "data, mkfs_options: 'device=/dev/vdc' names a device"),
         (one(owner="nobody-here"), "data, owner: this machine knows no user 'nobody-here'"),
         (one(mode=0o755), "data, mode: 493 is no mode"),
         (one(mode="999"), "data, mode: '999' is no mode"),
@@ -118,6 +120,10 @@ def test_bad_items_are_named_with_the_option(item: dict[str, Any], words: str) -
         (
             (one(), {"label": "b", "image": "/shared/data/x.img", "size": "1G"}),
             "b, image: /shared/data/x.img is inside the share data",
+        ),
+        (
+            ({"label": "b", "image": "/shared/of-another-call/x.img", "size": "1G"},),
+            "b, image: /shared/of-another-call/x.img is inside /shared, where guests write",
         ),
     ],
 )

@@ -1,0 +1,189 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Disks that others hold without the kernel telling, exchange, or have written half of: nothing of theirs is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from disk_lab import DiskLab, disk_lab, output
+
+from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+
+MIB = 2**20
+
+# As QEMU has the disk of a guest: open for reading and writing, and nothing else.
+HOLD = "import os, sys, time\nos.open(sys.argv[1], os.O_RDWR)\nprint('ready', flush=True)\ntime.sleep(120)\n"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[DiskLab]:
+    with disk_lab(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def written_by_somebody(path: str) -> Iterator[str]:
+    with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield f"(process {process.pid})"
+        finally:
+            process.kill()
+
+
+def table(disk: str, script: str, *options: str) -> None:
+    subprocess.run(
+        ["sfdisk", "-q", *options, disk], input=script, text=True, check=True, capture_output=True, timeout=60
+    )
+    output("partx", "--update", disk)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_disk_of_a_running_guest(lab: DiskLab, overwrite: bool) -> None:
+    """It can be blank still: its system is being installed."""
+    disk = lab.disk()
+    item = {"label": lab.label(), "overwrite": overwrite}
+    with written_by_somebody(disk) as who:
+        for where in ({"disk": disk, "size": "16MiB"}, {"device": disk}):
+            message = lab.refused({**item, **where})
+            assert "open for writing in" in message
+            assert who in message
+    lab.converged({**item, "disk": disk, "size": "16MiB"})
+
+
+@pytest.mark.parametrize("where", ["disk", "device"])
+def test_a_disk_with_a_partition_that_a_running_guest_has(lab: DiskLab, where: str) -> None:
+    disk = lab.disk()
+    table(disk, "label: dos\nsize=20M\n")
+    item = {"label": lab.label(), where: disk, "overwrite": True, **({"size": "16MiB"} if where == "disk" else {})}
+    with written_by_somebody(f"{disk}p1") as who:
+        assert who in lab.refused(item)
+
+
+def test_the_rest_of_a_disk_with_a_partition_that_a_running_guest_has(lab: DiskLab) -> None:
+    disk = lab.disk()
+    table(disk, "label: gpt\nsize=20M\n")
+    with written_by_somebody(f"{disk}p1"):
+        lab.converged({"label": lab.label(), "disk": disk, "size": "16MiB"})
+
+
+def test_a_filesystem_that_a_running_guest_has(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
+    lab.converged(item)
+    output("umount", str(lab.root / item["label"]))
+    with written_by_somebody(f"{item['disk']}p1") as who:
+        for state in ("absent", "wiped"):
+            assert who in lab.refused({**item, "state": state})
+
+
+def test_an_image_that_a_running_guest_has(lab: DiskLab) -> None:
+    image = lab.directory / "guest.img"
+    image.write_bytes(b"precious" * 1000)
+    item = {"label": lab.label(), "image": str(image), "size": "16MiB", "overwrite": True}
+    with written_by_somebody(str(image)) as who:
+        assert who in lab.refused(item)
+    assert image.read_bytes() == b"precious" * 1000
+    lab.converged(item)
+    lab.converged({**item, "state": "absent"})
+    with written_by_somebody(str(image)) as who:
+        assert who in lab.refused({**item, "state": "wiped"})
+    assert image.exists()
+
+
+def test_a_guests_own_disk_with_the_label_of_a_share(lab: DiskLab) -> None:
+    """Guest root writes any label to the volume that it has. fstab goes by labels, so this is told, and stays told."""
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
+    guests = lab.disk()
+    output("mkfs.ext4", "-q", "-F", "-L", item["label"], guests)
+    assert f"{guests} has this label already" in lab.refused(item)
+    output("wipefs", "-aq", guests)
+    lab.converged(item)
+    (lab.root / item["label"] / "file").write_text("kept")
+    output("mkfs.ext4", "-q", "-F", "-L", item["label"], guests)
+    before = lab.digest(guests)
+    outcome = lab.run({**item, "overwrite": True, "grow": True})
+    assert outcome.failed
+    assert f"{guests} has this label already" in outcome.msg
+    assert lab.digest(guests) == before
+    assert (lab.root / item["label"] / "file").read_text() == "kept"
+
+
+def test_a_link_that_comes_to_mean_another_disk(lab: DiskLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = lab.disk(), lab.disk()
+    link = lab.directory / "by-id"
+    link.symlink_to(first)
+    lock = Target.lock
+
+    def exchanged(target: Target, node: str) -> None:
+        lock(target, node)
+        link.unlink()
+        link.symlink_to(second)
+
+    monkeypatch.setattr(Target, "lock", exchanged)
+    message = lab.run({"label": lab.label(), "disk": str(link), "size": "16MiB"}, check=True)
+    assert message.failed
+    assert f"{link} was {first} before and is {second} now" in message.msg
+
+
+def test_a_disk_and_a_partition_of_it(lab: DiskLab) -> None:
+    disk = lab.disk()
+    table(disk, "label: dos\nsize=20M\n")
+    one, two = lab.label("one"), lab.label("two")
+    whole, part = {"label": one, "device": disk, "overwrite": True}, {"label": two, "device": f"{disk}p1"}
+    assert "overlap" in lab.refused(whole, part)
+    assert "overlap" in lab.refused(part, whole)
+    new = {"label": one, "disk": disk, "size": "16MiB", "overwrite": True}
+    assert f"new partition table, and {two} is on {disk}p1" in lab.refused(new, part)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_protective_mbr_without_a_gpt(lab: DiskLab, sector: int) -> None:
+    disk = lab.disk(sector=sector)
+    table(disk, "label: gpt\nsize=10M\n")
+    output("partx", "--delete", disk)
+    with open(disk, "r+b") as file:
+        first = file.read(sector)
+        for offset in (0, 63 * MIB):
+            file.seek(offset)
+            file.write(bytes(MIB))
+        file.seek(0)
+        file.write(first)
+    assert "is not blank" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
+
+
+def test_a_gpt_that_was_written_with_another_sector_size(lab: DiskLab) -> None:
+    """A disk that was in a USB case, or cloned: the kernel looks for the table in another place."""
+    small = lab.disk()
+    table(small, "label: gpt\nsize=20M\n")
+    output("mkfs.ext4", "-q", "-L", "theirs", f"{small}p1")
+    output("partx", "--delete", small)
+    output("sync", "-f", str(lab.directory))
+    large = lab.disk(sector=4096)
+    lab.image_of(large).write_bytes(lab.image_of(small).read_bytes())
+    output("blockdev", "--flushbufs", large)
+    assert "is not blank" in lab.refused({"label": lab.label(), "disk": large, "size": "16MiB"})
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("lost", ["first", "last"])
+def test_one_half_of_a_gpt_is_enough_to_keep_its_entries(lab: DiskLab, sector: int, lost: str) -> None:
+    disk = lab.disk(sector=sector)
+    table(disk, 'label: gpt\nsize=20M, name="theirs"\n')
+    output("mkfs.ext4", "-q", "-L", "theirs", f"{disk}p1")
+    with open(disk, "r+b") as file:
+        file.seek(sector if lost == "first" else 64 * MIB - sector)
+        file.write(bytes(sector))
+    outcome = lab.run({"label": lab.label(), "disk": disk, "size": "16MiB"})
+    if outcome.failed:
+        assert "gpt" in outcome.msg
+    names = output("sfdisk", "--dump", disk)
+    assert 'name="theirs"' in names
+    assert output("blkid", "-p", "-s", "LABEL", "-o", "value", f"{disk}p1") == "theirs"
