@@ -54,13 +54,18 @@ def held_up(variables: Any, hypervisor: str) -> str:
 
 
 def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
-    """What the guests of a hypervisor have let go of in this run, by domain."""
-    released = {}
+    """What the guests of a hypervisor have let go of in this run, by domain.
+
+    Of several that say they are in the same domain, at most one is: what not all of them have let go of may be mounted.
+    """
+    released: dict[str, list[str]] = {}
     for guest in guests:
         host = variables[guest]
-        if host.get("virtiofs_guest_unmounted") and host.get("virtiofs_guest_hypervisor") == hypervisor:
-            released[host.get("virtiofs_guest_domain", guest)] = list(host["virtiofs_guest_unmounted"])
-    return released
+        if host.get("virtiofs_guest_hypervisor") == hypervisor:
+            domain = host.get("virtiofs_guest_domain", guest)
+            tags = list(host.get("virtiofs_guest_unmounted") or ())
+            released[domain] = [tag for tag in released.get(domain, tags) if tag in tags]
+    return {domain: tags for domain, tags in released.items() if tags}
 
 
 def unknown_shares(variables: Any, hypervisors: Iterable[str], names: Any) -> list[str]:

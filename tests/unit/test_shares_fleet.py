@@ -59,6 +59,16 @@ def test_what_guests_let_go_of_is_gathered_by_domain_for_their_own_hypervisor():
     assert unmounted(variables, list(variables), "hv1") == {"vm1": ["a"], "vm2": ["b"]}
 
 
+def test_of_two_guests_that_claim_one_domain_both_must_have_let_go():
+    claim = {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_domain": "vm1"}
+    variables = {
+        "vm1": {**claim, "virtiofs_guest_unmounted": ["a", "b"]},
+        "copy": {**claim, "virtiofs_guest_unmounted": ["b"]},
+    }
+    assert unmounted(variables, ["vm1", "copy"], "hv1") == unmounted(variables, ["copy", "vm1"], "hv1") == {"vm1": ["b"]}
+    assert unmounted({**variables, "other": claim}, ["vm1", "other"], "hv1") == {}
+
+
 def test_a_name_that_no_hypervisor_knows_is_found():
     variables = {"hv1": {"virtiofs_host_shares": [{"name": "a"}]}, "hv2": {}}
     assert unknown_shares(variables, ["hv1", "hv2"], ["a", "b"]) == ["b"]
