@@ -213,7 +213,8 @@ def test_the_others_went_on_to_the_proof(one_away: Run, guest: str) -> None:
 
 
 def test_the_guest_of_the_one_that_is_away_is_left_alone(one_away: Run) -> None:
-    assert [one.task for one in one_away.results if one.host == "old1" and one.status == "ok"] == []
+    ours = [one for one in one_away.results if one.host == "old1" and one.action.startswith("virtio.fs.")]
+    assert [one.task for one in ours if one.status != "skipped"] == []
 
 
 def test_unsharing_succeeds_everywhere(unshared: Run) -> None:
