@@ -47,8 +47,10 @@ class DaemonFiles:
         return driver.st_mtime > machine.st_mtime
 
     def _paths(self, live: Document) -> dict[str, str]:
+        if self._directory is None:
+            return {}
         number = live.root.get("id")
-        if self._directory is None or number is None:
+        if number is None:
             return {}
         short = f"{number}-{(live.root.findtext('name') or '')[:_SHORT_NAME]}"
         return {

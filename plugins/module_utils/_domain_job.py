@@ -18,19 +18,21 @@ from ansible_collections.virtio.fs.plugins.module_utils import (
     _sources,
     _virtiofsd,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, Plan, VirtiofsError, reconcile
 from ansible_collections.virtio.fs.plugins.module_utils._share import OPTIONS, IdMap, IdRange, Share
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_items
-from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, by_domain, names
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted, by_domain, names
 
 _SYSTEM = "qemu:///system"
+
+_SAID_OF_A_SHARE = frozenset(("tag", "source", "readonly", *OPTIONS))
 
 
 @dataclass(frozen=True)
 class Read:
-    states: Mapping[str, DomainState]
+    domains: Sequence[Wanted]
     host: Host
 
 
@@ -65,7 +67,7 @@ def run(module: Any) -> None:
             raise NotYet(str(error), tuple(_intended(item) for item in items if not item.absent)) from error
 
     def plan(state: Read) -> Plan:
-        return _domain_plan.plan(state.states, items, options, state.host)
+        return _domain_plan.plan(state.domains, items, options, state.host)
 
     reconcile(module, target, read, plan)
 
@@ -91,23 +93,24 @@ def _read(hypervisor: Hypervisor, items: Sequence[Item], options: Options, *, pu
         libvirt=hypervisor.libvirt_version,
         qemu=hypervisor.qemu_version,
         virtiofsd=_virtiofsd.find() if present else None,
-        binaries={share.binary: _virtiofsd.ask(share.binary) for share in present if share.binary},
+        binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in present} if path},
         directories=_sources.look(share.source for share in present if share.source),
         binds=_readonly_bind.read(options.fstab),
         has_device=_capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
     )
     states = {name: hypervisor.state(name, public=public) for name in names(items, options.domains)}
-    answers = {}
-    if options.apply != "config" and not options.force_detach:
-        for wanted in by_domain(states, items, options, host):
-            asked = [tag for tag in wanted.tags_to_detach() if not wanted.unmounted_by_caller(tag)]
-            answers[wanted.state.uuid] = hypervisor.mounted(wanted.state.uuid, asked)
-    return Read({name: _answered(state, answers) for name, state in states.items()}, host)
+    return Read([_asked(wanted, options, hypervisor) for wanted in by_domain(states, items, options, host)], host)
 
 
-def _answered(state: DomainState, answers: Mapping[str, Mapping[str, bool | None]]) -> DomainState:
-    mounted = answers.get(state.uuid)
-    return dataclasses.replace(state, mounted=mounted) if mounted else state
+def _asked(wanted: Wanted, options: Options, hypervisor: Hypervisor) -> Wanted:
+    """With what the guest says of the shares that would be detached."""
+    if options.apply == "config" or options.force_detach:
+        return wanted
+    tags = [tag for tag in wanted.tags_to_detach() if not wanted.unmounted_by_caller(tag)]
+    if not tags:
+        return wanted
+    mounted = hypervisor.mounted(wanted.state.uuid, tags)
+    return dataclasses.replace(wanted, state=dataclasses.replace(wanted.state, mounted=mounted))
 
 
 def _intended(item: Item) -> str:
@@ -120,8 +123,9 @@ def _options(given: Mapping[str, Any]) -> Options:
 
 
 def _item(entry: Mapping[str, Any]) -> Item:
-    given = {name: entry[name] for name in ("tag", "source", "readonly", *OPTIONS)}
-    given["idmap"] = _idmap(entry["idmap"])
+    given = {name: value for name, value in entry.items() if value is not None and name in _SAID_OF_A_SHARE}
+    if "idmap" in given:
+        given["idmap"] = _idmap(given["idmap"])
     return Item(
         domain=entry["domain"],
         share=Share(**given),
@@ -132,7 +136,5 @@ def _item(entry: Mapping[str, Any]) -> Item:
     )
 
 
-def _idmap(given: Mapping[str, Any] | None) -> IdMap | None:
-    if given is None:
-        return None
+def _idmap(given: Mapping[str, Any]) -> IdMap:
     return IdMap(**{kind: tuple(IdRange(**entry) for entry in given[kind] or ()) for kind in ("uid", "gid")})

@@ -34,6 +34,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._live_plan import LivePl
 from ansible_collections.virtio.fs.plugins.module_utils._pending_edits import pending_edits
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._restart_plan import as_running
+from ansible_collections.virtio.fs.plugins.module_utils._share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import (
     Item,
     check_host,
@@ -45,7 +46,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._share_warnings import (
     one_source_for_several,
     submounts,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted, by_domain
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class _DomainPlan:
     result: Mapping[str, Any] | None = None
 
 
-def plan(states: Mapping[str, DomainState], items: Sequence[Item], options: Options, host: Host) -> Plan:
-    """``states`` by the name that the items use for the domain.
+def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, host: Host) -> Plan:
+    """``domains`` are the items by the domain that they mean.
 
     :raises VirtiofsError: something wanted cannot be had or is refused; nothing was changed.
     """
@@ -71,8 +72,8 @@ def plan(states: Mapping[str, DomainState], items: Sequence[Item], options: Opti
     not_yet = list(check_sources(items, host.directories))
     if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
         not_yet.append("no virtiofsd is installed on the hypervisor")
-    check_images(items, {state.name: state.config.root for state in states.values()})
-    plans = [_plan_domain(wanted, options, host) for wanted in by_domain(states, items, options, host)]
+    check_images(items, {wanted.state.name: wanted.state.config.root for wanted in domains})
+    plans = [_plan_domain(wanted, options, host) for wanted in domains]
     restarts = [each.restart for each in plans if each.restart is not None]
     return Plan(
         steps=(
@@ -114,7 +115,7 @@ class _Edit:
 
 def _edits(root: Element, wanted: Wanted, options: Options, host: Host) -> list[_Edit]:
     found = _share.shares_in(root) if root is not wanted.state.config.root else wanted.state.config_shares
-    _refuse_other_filesystems(root, wanted)
+    _refuse_other_filesystems(root, found, wanted)
     edits = [_Edit(f"without share {tag}", partial(_share.remove_from, tag=tag)) for tag in wanted.gone(found)]
     for item in wanted.present:
         share = item.share
@@ -164,14 +165,18 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
         done = tuple(edit.words for edit in edits)
     except VirtiofsError as error:
         raise VirtiofsError(f"domain {state.name}: {error}") from error
-    added = tuple(item for item in wanted.present if item.share.tag not in before)
     live = plan_live(wanted, root, before, options, host)
+    binds = _readonly_bind.steps_before(wanted.present, host, options.fstab)
+    if not (edits or binds or live.before or live.attach or live.waiting or host.binds):
+        # What most domains of a fleet are.
+        return _DomainPlan(result=_result(wanted, live, False))
+    added = tuple(item for item in wanted.present if item.share.tag not in before)
     restarts = bool(live.waiting) and options.apply == "restart"
     if restarts:
         live = LivePlan(waiting=live.waiting)
     steps: list[Any] = [
         *_saved_image_steps(state, done, options),
-        *_readonly_bind.steps_before(wanted.present, host, options.fstab),
+        *binds,
         *live.before,
     ]
     hot = [step.tag for step in live.attach if step.config]
@@ -202,7 +207,8 @@ def _last_steps(
 
 def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts: bool) -> list[str | None]:
     """Sources of the definition, and of what still runs after the steps."""
-    used = [share.source for share in _share.shares_in(root).values()]
+    planned = state.config_shares if root is state.config.root else _share.shares_in(root)
+    used = [share.source for share in planned.values()]
     if not restarts:
         replaced = {step.tag for step in live.before}
         used += [share.source for tag, share in state.live_shares.items() if tag not in replaced]
@@ -234,16 +240,15 @@ def _added(tags: Sequence[str]) -> frozenset[str]:
     return frozenset(f"with share {tag}" for tag in tags)
 
 
-def _refuse_other_filesystems(root: Element, wanted: Wanted) -> None:
-    tags = {item.share.tag for item in wanted.present}
-    for element in root.iterfind("devices/filesystem"):
-        tag = _share.tag_of(element)
-        if tag not in tags:
-            continue
-        if not _share.is_virtiofs(element):
-            raise VirtiofsError(f"tag {tag} is taken by a filesystem of another type")
-        if element.find("source").get("socket") is not None:
+def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: Wanted) -> None:
+    tags = [item.share.tag for item in wanted.present]
+    for tag in tags:
+        if tag in found and found[tag].source is None:
             raise VirtiofsError(f"share {tag} is served through a socket by a daemon that is not libvirt's")
+    new = {tag for tag in tags if tag not in found}
+    for element in _share.filesystems(root) if new else ():
+        if _share.tag_of(element) in new:
+            raise VirtiofsError(f"tag {_share.tag_of(element)} is taken by a filesystem of another type")
 
 
 def _saved_image_steps(state: DomainState, done: Sequence[str], options: Options) -> tuple[Any, ...]:

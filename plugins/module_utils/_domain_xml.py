@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import functools
+from typing import Any, Callable
 
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -62,14 +63,26 @@ def parse(text: str) -> Element:
 
     :raises VirtiofsError: it is not well-formed, or has a DOCTYPE.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False)
     try:
-        root: Element = etree.fromstring(text.encode("utf-8", "surrogateescape"), parser)
+        root: Element = etree.fromstring(text.encode("utf-8", "surrogateescape"), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise VirtiofsError(f"the domain's XML cannot be parsed: {error}") from error
-    if root.getroottree().docinfo.doctype:
+    # A DOCTYPE comes before the root element. To ask lxml takes as long as planning a share.
+    if not text.startswith("<domain") and root.getroottree().docinfo.doctype:
         raise VirtiofsError("the domain's XML has a DOCTYPE, which is refused")
     return root
+
+
+@functools.cache
+def path(expression: str) -> Callable[[Element], list[Any]]:
+    """A compiled XPath, for what is asked of every domain of a fleet: it takes a third of the time of ``find``."""
+    return etree.XPath(expression, smart_strings=False)  # type: ignore[return-value]
+
+
+@functools.cache
+def _parser() -> Any:
+    """One for all documents: making one takes as long as parsing a small domain. It can be used by many threads."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False)
 
 
 def serialised(root: Element) -> str:

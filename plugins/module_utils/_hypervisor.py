@@ -119,10 +119,9 @@ class Hypervisor:
         domain = self._domain(name)
         with _doing(f"read domain {name}"):
             persistent = bool(domain.isPersistent())
-            status = domain.state()[0]
-            live = None
+            live, status = None, libvirt.VIR_DOMAIN_SHUTOFF
             if domain.isActive():
-                live = Document(domain.XMLDesc(0))
+                live, status = Document(domain.XMLDesc(0)), domain.state()[0]
             inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
             secrets = 0 if self._readonly else libvirt.VIR_DOMAIN_XML_SECURE
             return DomainState(

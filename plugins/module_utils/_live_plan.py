@@ -64,7 +64,7 @@ def plan_live(
     state = wanted.state
     if state.live is None:
         return LivePlan()
-    live = {_share.tag_of(element): element for element in _share.elements(state.live.root)}
+    live = state.live_shares
     steps: list[DetachLive | Reattach] = []
     attach: list[AttachLive] = []
     waiting: list[Waiting] = []
@@ -77,12 +77,13 @@ def plan_live(
         else:
             waiting.append(Waiting(state.name, tag, reason))
 
-    places = _pci_ports.free_places(state.live.root)
+    new = any(item.share.tag not in live for item in wanted.present)
+    places = _pci_ports.free_places(state.live.root) if new else None
     left = None if places is None else places + sum(isinstance(step, DetachLive) for step in steps)
     for item in wanted.present:
         tag = item.share.tag
         if tag in live:
-            differences = item.share.differences(state.live_shares[tag])
+            differences = wanted.live_differences[tag]
             if not differences and tag not in state.dead:
                 continue
             reason = (
@@ -91,7 +92,7 @@ def plan_live(
                 or _why_kept(wanted, tag, options)
             )
             if reason is None:
-                steps.append(_reattach(state, item, live[tag], before, differences))
+                steps.append(_reattach(state, item, _copy(state.live.root, tag), before, differences))
         else:
             reason = _why_no_attach(state, options, host, left)
             if reason is None:
@@ -162,7 +163,7 @@ def _refuse_mounted(wanted: Wanted, tag: str, options: Options) -> None:
 def _reattach(
     state: DomainState, item: Item, live: Element, before: Mapping[str, Share], differences: tuple[str, ...]
 ) -> Reattach:
-    old = _share.without_places(_share.detached_copy(live))
+    old = _share.without_places(live)
     tag = item.share.tag
     if tag in before and before[tag].binary is None:
         # The live XML shows the daemon that libvirt chose; the next one is to be chosen anew.
@@ -172,5 +173,5 @@ def _reattach(
     return Reattach(state.name, state.uuid, tag, differences, serialised_element(old), serialised_element(new))
 
 
-def _copy(config: Element, tag: str) -> Element:
-    return next(_share.detached_copy(item) for item in _share.elements(config) if _share.tag_of(item) == tag)
+def _copy(root: Element, tag: str) -> Element:
+    return next(_share.detached_copy(item) for item in _share.elements(root) if _share.tag_of(item) == tag)

@@ -17,6 +17,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import (
     append,
     child,
     insert_after,
+    path,
     remove,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -45,10 +46,11 @@ _UNITS = {
 
 def is_shared(root: Element) -> bool:
     """Whether a virtiofs share could work with the memory of this document."""
-    access = _attribute(root, "memoryBacking/access", "mode")
+    modes = path("memoryBacking/access/@mode")(root)
+    access = modes[0] if modes else None
     cells = _cells(root)
     if not cells:
-        return access == "shared"
+        return bool(access == "shared")
     return all((cell.get("memAccess") or access) == "shared" for cell in cells)
 
 
@@ -133,9 +135,4 @@ def _kibibytes(element: Element) -> int:
 
 
 def _cells(root: Element) -> Iterable[Element]:
-    return root.findall("cpu/numa/cell")  # type: ignore[no-any-return]
-
-
-def _attribute(root: Element, path: str, name: str) -> str | None:
-    found = root.find(path)
-    return None if found is None else found.get(name)
+    return path("cpu/numa/cell")(root)

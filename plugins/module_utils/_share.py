@@ -11,12 +11,20 @@ https://libvirt.org/kbase/virtiofs.html.
 from __future__ import annotations
 
 import copy
+import functools
 import os.path
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element, append, child, insert_after, remove
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import (
+    Element,
+    append,
+    child,
+    insert_after,
+    path,
+    remove,
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,13 @@ class Share:
 
     def differences(self, other: Share) -> tuple[str, ...]:
         """The options said here that ``other`` does not have. What is not there counts as its default."""
-        # A fleet has thousands of these to compare, each of which says next to nothing.
+        return tuple([name for name, meaning in self._said if meaning != _meaning(name, other)])
+
+    @functools.cached_property
+    def _said(self) -> tuple[tuple[str, Any], ...]:
+        """What is said here, once for several comparisons: a fleet has thousands, and each says next to nothing."""
         said = [name for name, value in self.__dict__.items() if value is not None and name in _COMPARED]
-        return tuple(name for name in said if _meaning(name, self) != _meaning(name, other))
+        return tuple([(name, _meaning(name, self)) for name in said])
 
     def only(self, names: tuple[str, ...]) -> Share:
         """The share with nothing but these options."""
@@ -87,13 +99,22 @@ def _meaning(name: str, share: Share) -> Any:
     if value is None:
         return _DEFAULTS.get(name)
     if name == "source":
-        return os.path.normpath(value)
+        return _plain(value)
     return value
+
+
+# Few sources are shared with many domains.
+_plain = functools.lru_cache(maxsize=None)(os.path.normpath)
+
+
+def filesystems(root: Element) -> Iterator[Element]:
+    """The filesystem elements of a domain, of every type, in their order."""
+    return iter(path("devices/filesystem")(root))
 
 
 def elements(root: Element) -> Iterable[Element]:
     """The virtiofs elements of a domain, in their order."""
-    return (item for item in root.iterfind("devices/filesystem") if is_virtiofs(item))
+    return path("devices/filesystem[driver/@type='virtiofs']")(root)
 
 
 def is_virtiofs(element: Element) -> bool:
@@ -108,35 +129,39 @@ def tag_of(element: Element) -> str:
 
 def shares_in(root: Element) -> dict[str, Share]:
     """The virtiofs shares of a domain, by tag."""
-    return {share.tag: share for share in map(read, elements(root))}
+    return {share.tag: share for share in [read(element) for element in elements(root)]}
 
 
 def read(element: Element) -> Share:
     """What an element says. A share through ``<source socket=…>`` has no source: its daemon is somebody else's."""
     parts = {item.tag: item for item in element}
-    binary = parts.get("binary")
-    shared = Share(
-        tag=_get(parts.get("target"), "dir") or "",
-        source=_get(parts.get("source"), "dir"),
-        readonly=True if "readonly" in parts else None,
-        queue=_number(parts.get("driver"), "queue"),
-        idmap=_read_idmap(parts.get("idmap")),
-        alias=_get(parts.get("alias"), "name"),
-    )
-    if binary is None:
-        return shared
-    inner = {item.tag: item for item in binary}
-    return replace(
-        shared,
-        cache=_get(inner.get("cache"), "mode"),
-        xattr=_switch(_get(binary, "xattr")),
-        sandbox=_get(inner.get("sandbox"), "mode"),
-        lock_posix=_switch(_get(inner.get("lock"), "posix")),
-        lock_flock=_switch(_get(inner.get("lock"), "flock")),
-        thread_pool=_number(inner.get("thread_pool"), "size"),
-        open_files=_number(inner.get("openfiles"), "max"),
-        binary=_get(binary, "path"),
-    )
+    given: dict[str, Any] = {
+        "source": _get(parts.get("source"), "dir"),
+        "queue": _number(parts.get("driver"), "queue"),
+        "alias": _get(parts.get("alias"), "name"),
+    }
+    # The rest is rare.
+    if "readonly" in parts:
+        given["readonly"] = True
+    if "idmap" in parts:
+        given["idmap"] = _read_idmap(parts["idmap"])
+    if "binary" in parts:
+        given.update(_read_binary(parts["binary"]))
+    return Share(_get(parts.get("target"), "dir") or "", **given)
+
+
+def _read_binary(element: Element) -> dict[str, Any]:
+    inner = {item.tag: item for item in element}
+    return {
+        "cache": _get(inner.get("cache"), "mode"),
+        "xattr": _switch(_get(element, "xattr")),
+        "sandbox": _get(inner.get("sandbox"), "mode"),
+        "lock_posix": _switch(_get(inner.get("lock"), "posix")),
+        "lock_flock": _switch(_get(inner.get("lock"), "flock")),
+        "thread_pool": _number(inner.get("thread_pool"), "size"),
+        "open_files": _number(inner.get("openfiles"), "max"),
+        "binary": _get(element, "path"),
+    }
 
 
 def new_element(parent: Element, share: Share) -> Element:
@@ -255,9 +280,7 @@ def _write_idmap(element: Element, idmap: IdMap) -> None:
             append(mapping, mapping.makeelement(kind, numbers))
 
 
-def _read_idmap(element: Element | None) -> IdMap | None:
-    if element is None:
-        return None
+def _read_idmap(element: Element) -> IdMap:
     ranges = {
         kind: tuple(
             IdRange(*(int(item.get(name, "0")) for name in ("start", "target", "count")))

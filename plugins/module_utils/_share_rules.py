@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _paths
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, Host, Version, dotted
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element, path
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, Share
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -124,11 +124,8 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
     :raises VirtiofsError: naming the item and what is wrong with its source.
     """
     not_yet = []
-    plain = {
-        item.share.source: _paths.normalized(item.share.source)
-        for item in items
-        if item.share.source and not item.absent
-    }
+    sources = dict.fromkeys(item.share.source for item in items if not item.absent)
+    plain = {source: _paths.normalized(source) for source in sources if source}
     holding = {above: path for path in plain.values() for above in _above(path)}
     problems = {source: _unsafe(path, directories[source], holding) for source, path in plain.items()}
     for item in items:
@@ -155,15 +152,16 @@ def check_images(items: Iterable[Item], domains: Mapping[str, Element]) -> None:
 
     :raises VirtiofsError: it does.
     """
-    asking = {
-        _paths.normalized(item.share.source): item
-        for item in items
-        if not (item.absent or item.allow_unsafe_source or item.share.source is None)
-    }
-    for name, root in domains.items():
-        for source in root.iterfind("devices/disk/source"):
-            image = source.get("file")
-            held = next((above for above in _above(image) if above in asking), None) if image else None
+    checked = {item.share.source: item for item in items if not (item.absent or item.allow_unsafe_source)}
+    asking = {_paths.normalized(source): item for source, item in checked.items() if source is not None}
+    # Many images lie in few directories.
+    held_in: dict[str, str | None] = {}
+    for name, root in domains.items() if asking else ():
+        for image in path("devices/disk/source/@file")(root):
+            directory = image.rpartition("/")[0]
+            if directory not in held_in:
+                held_in[directory] = next((above for above in _above(image) if above in asking), None)
+            held = held_in[directory]
             if held:
                 raise VirtiofsError(
                     f"{asking[held].label}: source: {held} holds the disk image {image} of domain {name}; "

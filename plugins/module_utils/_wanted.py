@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,17 +44,22 @@ class Wanted:
     items: tuple[Item, ...] = ()
     exclusive: bool = False
 
-    @property
+    @functools.cached_property
     def present(self) -> tuple[Item, ...]:
-        return tuple(item for item in self.items if not item.absent)
+        return tuple([item for item in self.items if not item.absent])
+
+    @functools.cached_property
+    def _absent(self) -> frozenset[str]:
+        return frozenset([item.share.tag for item in self.items if item.absent])
 
     def gone(self, tags: Iterable[str]) -> tuple[str, ...]:
         """Which of these tags shall not be there."""
+        if not self.exclusive:
+            return tuple([tag for tag in tags if tag in self._absent]) if self._absent else ()
         present = {item.share.tag for item in self.present}
-        absent = {item.share.tag for item in self.items if item.absent}
-        return tuple(tag for tag in tags if tag in absent or (self.exclusive and tag not in present))
+        return tuple([tag for tag in tags if tag not in present])
 
-    @property
+    @functools.cached_property
     def tags(self) -> tuple[str, ...]:
         """All tags that this is about."""
         named = [item.share.tag for item in self.items]
@@ -64,21 +70,20 @@ class Wanted:
 
     def tags_to_detach(self) -> tuple[str, ...]:
         """Running shares that must leave or change: the guest has to be asked about these."""
-        if self.state.live is None:
-            return ()
+        return (*self.gone(self.state.live_shares), *(tag for tag, found in self.live_differences.items() if found))
+
+    @functools.cached_property
+    def live_differences(self) -> Mapping[str, tuple[str, ...]]:
+        """How the running shares differ from what is wanted, by tag; without those that do not run."""
         live = self.state.live_shares
-        changed = (
-            item.share.tag
-            for item in self.present
-            if item.share.tag in live and item.share.differences(live[item.share.tag])
-        )
-        return (*self.gone(live), *changed)
+        tags = [(item.share, item.share.tag) for item in self.present]
+        return {tag: share.differences(live[tag]) for share, tag in tags if tag in live}
 
 
 @dataclass
 class _Group:
     state: DomainState
-    items: list[Item] = field(default_factory=list)
+    items: dict[str, Item] = field(default_factory=dict)
 
 
 def by_domain(
@@ -93,20 +98,23 @@ def by_domain(
     groups: dict[str, _Group] = {}
     for item in items:
         state = states[item.domain]
-        group = groups.setdefault(state.uuid, _Group(state))
-        if any(other.share.tag == item.share.tag for other in group.items):
+        group = groups.get(state.uuid)
+        if group is None:
+            group = groups[state.uuid] = _Group(state)
+        if item.share.tag in group.items:
             raise VirtiofsError(f"share {item.share.tag} of domain {state.name}: the tag is listed twice")
-        group.items.append(item)
+        group.items[item.share.tag] = item
     for name in options.domains:
         groups.setdefault(states[name].uuid, _Group(states[name]))
     return tuple(
-        Wanted(group.state, _realised(group.state, group.items, host), options.exclusive) for group in groups.values()
+        Wanted(group.state, _realised(group.state, group.items.values(), host), options.exclusive)
+        for group in groups.values()
     )
 
 
 def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
     existing = state.config_shares
-    return tuple(_readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items)
+    return tuple([_readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items])
 
 
 def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:

@@ -118,6 +118,8 @@ def test_what_cannot_be_shared_is_refused(name: str) -> None:
     "xml",
     [
         "<!DOCTYPE domain><domain/>",
+        "<?xml version='1.0'?><!DOCTYPE domain><domain/>",
+        "\n <!-- a --><!DOCTYPE domain><domain/>",
         '<!DOCTYPE domain [<!ENTITY x SYSTEM "file:///etc/passwd">]><domain><name>&x;</name></domain>',
         "<domain><name></domain>",
     ],

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from domain_documents import _domain
 from domain_surroundings import RUST, C, item
 
-from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _sources, _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._capabilities import has_virtiofs
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import parse
 from ansible_collections.virtio.fs.plugins.module_utils._guest_agent import virtiofs_tags_mounted
@@ -49,6 +49,13 @@ def test_each_daemon_tells_what_it_is(version: str, capabilities: str, expected:
 def test_daemons_are_tried_in_the_order_of_their_announcement() -> None:
     texts = ['{"type": "gpu", "binary": "/gpu"}', "broken", '{"type": "fs", "binary": "/opt/virtiofsd"}']
     assert _virtiofsd.candidates(texts)[:2] == ["/opt/virtiofsd", _virtiofsd.USUAL_PATHS[0]]
+
+
+def test_mount_points_below_a_directory_are_those_of_no_neighbour() -> None:
+    points = sorted(["/", "/srv", "/srv/a", "/srv/a b", "/srv/a-b", "/srv/a/one", "/srv/a/one/two", "/srv/a0"])
+    assert _sources.below("/srv/a", points) == ["/srv/a/one", "/srv/a/one/two"]
+    assert _sources.below("/srv/a0", points) == []
+    assert _sources.below("/", points) == points[1:]
 
 
 @pytest.mark.parametrize(

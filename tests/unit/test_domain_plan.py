@@ -18,7 +18,7 @@ from domain_documents import _MEMFD, _PCIE, _PORT, _VIRTIOFS, _domain
 from domain_surroundings import UUID, C, absent, host, item, options, state
 
 from ansible_collections.virtio.fs.plugins.module_utils import _domain_plan
-from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Bind, Directory
+from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Bind, Directory, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
     AttachLive,
     Define,
@@ -32,6 +32,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Docum
 from ansible_collections.virtio.fs.plugins.module_utils._readonly_bind import MakeBind, RemoveBind, path_for
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, by_domain
 
 _BARE = _domain(_PCIE + _PORT.format(1))
 _SHARED = _domain(_PCIE + _PORT.format(1), backing=_MEMFD)
@@ -43,7 +44,11 @@ def _with(*tags: str, options: str = "") -> str:
 
 
 def _plan(domain: Any, *items: Any, on: Any = None, **given: Any) -> Plan:
-    return _domain_plan.plan({"vm1": domain}, items, options(**given), on or host())
+    return _plan_all({"vm1": domain}, items, options(**given), on or host())
+
+
+def _plan_all(states: dict[str, Any], items: Any, chosen: Options, on: Host) -> Plan:
+    return _domain_plan.plan(by_domain(states, items, chosen, on), items, chosen, on)
 
 
 def _kinds(plan: Plan) -> list[type]:
@@ -180,7 +185,7 @@ def test_restarts_in_parallel() -> None:
         f"vm{number}": state(_BARE, _BARE, name=f"vm{number}", uuid=str(number)) for number in range(3)
     }
     items = [item(domain=name) for name in domains]
-    plan = _domain_plan.plan(domains, items, options(apply="restart", restart_parallel=2), host())
+    plan = _plan_all(domains, items, options(apply="restart", restart_parallel=2), host())
     assert [type(step) for step in plan.steps[3:]] == [RestartTogether, Restart]
 
 
@@ -206,7 +211,7 @@ def test_what_libvirt_fills_in_is_no_difference() -> None:
 def test_the_same_tag_twice() -> None:
     domain = state(_BARE)
     with pytest.raises(VirtiofsError, match="listed twice"):
-        _domain_plan.plan({"vm1": domain, UUID: domain}, [item(), item(domain=UUID)], options(), host())
+        _plan_all({"vm1": domain, UUID: domain}, [item(), item(domain=UUID)], options(), host())
 
 
 def test_a_tag_of_another_filesystem() -> None:
