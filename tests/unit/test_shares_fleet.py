@@ -65,7 +65,8 @@ def test_of_two_guests_that_claim_one_domain_both_must_have_let_go():
         "vm1": {**claim, "virtiofs_guest_unmounted": ["a", "b"]},
         "copy": {**claim, "virtiofs_guest_unmounted": ["b"]},
     }
-    assert unmounted(variables, ["vm1", "copy"], "hv1") == unmounted(variables, ["copy", "vm1"], "hv1") == {"vm1": ["b"]}
+    for order in (["vm1", "copy"], ["copy", "vm1"]):
+        assert unmounted(variables, order, "hv1") == {"vm1": ["b"]}
     assert unmounted({**variables, "other": claim}, ["vm1", "other"], "hv1") == {}
 
 
