@@ -47,3 +47,15 @@ def test_no_guest_writes_to_the_root_filesystem(on_host, hv1, machine):
     if on_host["state"].strip() == "running":
         machine("vm1").sh("findmnt --types virtiofs /srv/partition && echo x >/srv/partition/lost")
     assert hv1.sh("ls -A /shared/proof_gone").text == ""
+
+
+@pytest.fixture(scope="session")
+def late(on_host, hv1):
+    """The filesystem is found after all, as a disk is that was switched on too late."""
+    disk = "/dev/disk/by-id/lab-hv1-disk0-part1"
+    hv1.check(f"e2label {disk} proof_gone; udevadm trigger --action=add $(readlink -f {disk}); udevadm settle")
+    return hv1.sh("for try in $(seq 40); do findmnt /shared/proof_gone && exit; sleep 0.5; done; exit 1")
+
+
+def test_a_disk_that_comes_later_is_mounted(late):
+    assert late.returncode == 0

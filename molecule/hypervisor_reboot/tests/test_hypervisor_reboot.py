@@ -24,7 +24,12 @@ def on_host(hv1):
             "live": mounts.LIVE,
             "failed units": "systemctl --failed --plain --no-legend",
             "root": "stat -c '%U %a' /shared",
-            "up for": "cut -d. -f1 /proc/uptime; stat -c %Y /proc/1",
+            "loops": "losetup --noheadings --output NAME --associated /var/lib/proof/image.raw",
+            "attached": (
+                "cat /var/lib/proof/before; for loop in $(losetup -nO NAME -j /var/lib/proof/image.raw); do "
+                'cat "/sys/block/${loop#/dev/}/diskseq"; done'
+            ),
+            "unit": "systemctl show -P ActiveState -P Result virtiofs-image-proof_image.service",
         }
     )
 
@@ -46,6 +51,19 @@ def test_the_hypervisor_has_mounted_it_again(on_host, share, path):
     mount = mounts.on(mounts.parse(on_host["live"]), f"/shared/{path}")
     assert mount is not None
     assert {"nosuid", "nodev"} <= mount.options
+
+
+def test_the_image_has_one_loop_device_and_it_is_a_new_one(on_host):
+    (loop,) = on_host["loops"].split()
+    before, now = on_host["attached"].split()
+    assert before != now
+    mount = mounts.on(mounts.parse(on_host["live"]), "/shared/proof_image")
+    assert mount is not None
+    assert mount.source == loop
+
+
+def test_the_unit_has_attached_it(on_host):
+    assert on_host["unit"].split() == ["active", "success"]
 
 
 def test_only_root_can_enter_the_shares_root(on_host):
