@@ -139,6 +139,7 @@ def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry) -> N
 def _look_at_bare(item: Item, place: Place, state: State, draft: Draft) -> None:
     if place.exists and not place.empty:
         draft.warnings.append(f"{item.label}: the directory {item.path} is not empty, the mount hides what is in it")
+    _warn_unguarded(item, place, draft)
     for domain in state.sharing.get(item.path, ()):
         draft.warnings.append(
             f"{item.label}: the domain {domain} runs and shares {item.path}, it sees this mount when the share is "
@@ -149,8 +150,18 @@ def _look_at_bare(item: Item, place: Place, state: State, draft: Draft) -> None:
 def guarded(item: Item, state: State, draft: Draft) -> None:
     """A filesystem that stays unmounted leaves a bare directory, and that is kept immutable."""
     place = state.places[item.path]
-    if on_path(state.views.ours.mounts, item.path) is None and place.exists and place.immutable is False:
-        draft.mounts.append(Guard(item.path))
+    if on_path(state.views.ours.mounts, item.path) is None and place.exists:
+        _warn_unguarded(item, place, draft)
+        if place.immutable is False:
+            draft.mounts.append(Guard(item.path))
+
+
+def _warn_unguarded(item: Item, place: Place, draft: Draft) -> None:
+    if not place.guardable:
+        draft.warnings.append(
+            f"{item.label}: the filesystem that the directory {item.path} is on knows no immutable flag: while the "
+            "disk is missing, what writes there fills that filesystem (require_mountpoint keeps shares from it)"
+        )
 
 
 def _owned(item: Item, place: Place | None, draft: Draft) -> None:

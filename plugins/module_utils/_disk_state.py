@@ -54,6 +54,7 @@ class Place:
     gid: int = 0
     mode: int = 0
     mounted_size: int | None = None
+    guardable: bool = True
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def _place(item: Item, views: Views) -> Place:
     try:
         status = os.lstat(item.path)
     except FileNotFoundError:
-        return Place()
+        return Place(guardable=_guardable(item.path))
     except OSError as error:
         raise VirtiofsError(f"{item.label}, path: cannot look at {item.path}: {error.strerror}") from error
     if not stat.S_ISDIR(status.st_mode):
@@ -243,11 +244,20 @@ def _place(item: Item, views: Views) -> Place:
         exists=True,
         empty=_is_empty(item.path, besides="lost+found"),
         immutable=_immutable.is_immutable(item.path),
+        guardable=_guardable(item.path),
         uid=status.st_uid,
         gid=status.st_gid,
         mode=stat.S_IMODE(status.st_mode),
         mounted_size=size,
     )
+
+
+def _guardable(path: str) -> bool:
+    """Whether the filesystem of the bare directory knows the immutable flag. What is mounted on it says nothing."""
+    above = os.path.dirname(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    return _immutable.is_immutable(above) is not None
 
 
 def _root(wanted: Wanted, views: Views, fstab: str) -> Root:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils import _mounts
+from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _immutable, _mounts
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import (
     Attach,
     Guard,
@@ -327,3 +328,24 @@ def test_a_missing_mkfs_is_not_yet() -> None:
 
 def test_without_nofail_there_is_a_warning() -> None:
     assert any("nofail" in warning for warning in planned(there(), mount_options=["rw"]).warnings)
+
+
+@pytest.mark.parametrize("guardable", [True, False])
+@pytest.mark.parametrize("wish", ["present", "unmounted"])
+def test_a_bare_directory_that_cannot_be_guarded_is_a_warning(wish: str, guardable: bool) -> None:
+    places = {"/shared/data": Place(True, True, None if not guardable else True, guardable=guardable)}
+    found = there(views=views(), places=places)
+    warned = [each for each in planned(found, state=wish).warnings if "no immutable flag" in each]
+    assert len(warned) == (0 if guardable else 1)
+
+
+def test_what_is_mounted_warns_of_nothing() -> None:
+    places = {"/shared/data": Place(True, True, None, 0, 0, 0o755, guardable=False)}
+    assert planned(there(places=places)).warnings == ()
+
+
+def test_whether_a_directory_can_be_guarded_is_asked_of_the_filesystem_that_it_is_on(tmp_path: Path) -> None:
+    assert _disk_state._guardable("/proc/nowhere/at/all") is False
+    assert _disk_state._guardable(str(tmp_path / "nowhere" / "yet")) is (
+        _immutable.is_immutable(str(tmp_path)) is not None
+    )
