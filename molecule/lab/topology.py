@@ -56,7 +56,12 @@ class Hypervisor:
 Host = Hypervisor | Guest
 
 HYPERVISORS: tuple[Hypervisor, ...] = (
-    Hypervisor("hv1", "trixie", 10, (Guest("vm1", "hv1", 11), Guest("vm2", "hv1", 12), Guest("vm3", "hv1", 13))),
+    Hypervisor(
+        "hv1",
+        "trixie",
+        10,
+        (*(Guest(f"vm{number}", "hv1", 10 + number) for number in (1, 2, 3)), Guest("vm4", "hv1", 14, "bookworm")),
+    ),
     Hypervisor("hv2", "bookworm", 20, (Guest("old1", "hv2", 21, "bookworm"), Guest("old2", "hv2", 22, "bookworm"))),
     Hypervisor("hv3", "sid", 30, (Guest("new1", "hv3", 31),)),
     Hypervisor("bare12", "bookworm", 40, bare=True),
@@ -64,7 +69,7 @@ HYPERVISORS: tuple[Hypervisor, ...] = (
 )
 DEFAULT = ("hv1",)
 # Guests that are made only when they are named: each costs boot time on a machine without KVM.
-ON_REQUEST = frozenset({"old2"})
+ON_REQUEST = frozenset({"vm4", "old2"})
 
 
 def hypervisor(name: str) -> Hypervisor:
