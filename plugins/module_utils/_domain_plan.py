@@ -68,8 +68,7 @@ def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, hos
 
     :raises VirtiofsError: something wanted cannot be had or is refused; nothing was changed.
     """
-    check_host(items, host)
-    not_yet = list(check_sources(items, host.directories))
+    not_yet = [*check_host(items, host), *check_sources(items, host.directories)]
     if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
         not_yet.append("no virtiofsd is installed on the hypervisor")
     check_images(items, {wanted.state.name: wanted.state.config.root for wanted in domains})

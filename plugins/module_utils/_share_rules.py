@@ -14,6 +14,7 @@ import functools
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils import _paths
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, Host, Version, dotted
@@ -98,11 +99,12 @@ def check_items(items: Iterable[Item]) -> None:
             raise VirtiofsError(f"{item.label}: {problem}")
 
 
-def check_host(items: Iterable[Item], host: Host) -> None:
-    """What this libvirt and this virtiofsd cannot do.
+def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
+    """What this libvirt and this virtiofsd cannot do. Returns sentences about programs that are not there yet.
 
     :raises VirtiofsError: naming the item, the option and the version that can.
     """
+    not_yet = []
     for item in items:
         if item.absent or host.driver != "QEMU":
             continue
@@ -112,10 +114,12 @@ def check_host(items: Iterable[Item], host: Host) -> None:
             )
         daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
         if item.share.binary and daemon is None:
-            raise VirtiofsError(f"{item.label}: binary: {item.share.binary} is not a virtiofsd that can be run")
-        problem = _host_problem(item.share, host.libvirt, daemon)
+            # virtiofs_user_map may be about to write it.
+            not_yet.append(f"{item.label}: binary: {item.share.binary} is not a virtiofsd that can be run")
+        problem = _host_problem(item.share, host.libvirt, daemon) or _idmap_refused(item.share, host.uri)
         if problem:
             raise VirtiofsError(f"{item.label}: {problem}")
+    return tuple(not_yet)
 
 
 def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -> tuple[str, ...]:
@@ -226,6 +230,16 @@ def _idmap_problem(idmap: IdMap | None) -> str | None:
             if item.start < 0 or item.target < 0 or item.count < 1:
                 return f"idmap: {kind}: start and target must not be negative, and count at least 1"
     return None
+
+
+def _idmap_refused(share: Share, uri: str) -> str | None:
+    # Seen with virtiofsd 1.13.2: "uid_map can only be used by unprivileged user". The domain would not start.
+    if share.idmap in (None, IdMap()) or urlsplit(uri).path == "/session":
+        return None
+    return (
+        "idmap: virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does it, "
+        "or binary with a script of virtiofs_user_map"
+    )
 
 
 def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> str | None:

@@ -83,7 +83,10 @@ options:
         description: Absolute path of the virtiofsd to use. Left out, libvirt chooses.
         type: str
       idmap:
-        description: How users and groups of the guest appear on the host. Needs libvirt 10.0 and the Rust virtiofsd.
+        description:
+          - How users and groups of the guest appear on the host. Needs libvirt 10.0 and the Rust virtiofsd.
+          - Only for C(qemu:///session). A virtiofsd that runs as root refuses it and the domain would not start, so it
+            is refused before; M(virtio.fs.virtiofs_user_map) does it there.
         type: dict
         suboptions:
           uid:

@@ -31,7 +31,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import (
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._readonly_bind import MakeBind, RemoveBind, path_for
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, IdRange, Share
 from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, by_domain
 
 _BARE = _domain(_PCIE + _PORT.format(1))
@@ -230,7 +230,8 @@ def test_a_tag_of_another_filesystem() -> None:
         ({"lock_posix": True}, {}, "lock_posix: virtiofsd 1.13.2 has no locks shared"),
         ({}, {"libvirt": (6, 1, 0)}, "has no virtiofs, 6.2.0 has"),
         ({}, {"has_device": False}, "has no virtiofs device; QEMU 5.0 has"),
-        ({"binary": "/nothing"}, {}, "is not a virtiofsd that can be run"),
+        ({"idmap": IdMap(uid=(IdRange(0, 100000, 65536),))}, {}, "idmap: virtiofsd runs as root here"),
+        ({"idmap": IdMap(uid=(IdRange(0, 100000, 65536),))}, {"libvirt": (9, 0, 0)}, "idmap needs libvirt 10.0.0"),
     ],
 )
 def test_what_this_host_cannot_do_is_refused_by_name(
@@ -244,6 +245,16 @@ def test_without_a_daemon_or_a_source_a_first_run_goes_on_in_check_mode() -> Non
     plan = _plan(state(_BARE), item(), on=host(virtiofsd=None, directories={"/srv/data": Directory(exists=False)}))
     assert _kinds(plan) == [Define]
     assert ["does not exist" in plan.not_yet[0], "no virtiofsd" in plan.not_yet[1]] == [True, True]
+
+
+def test_a_program_that_is_still_to_be_written_is_not_yet_there() -> None:
+    (sentence,) = _plan(state(_BARE), item(binary="/usr/sbin/virtiofsd-map-1")).not_yet
+    assert sentence == "share data of domain vm1: binary: /usr/sbin/virtiofsd-map-1 is not a virtiofsd that can be run"
+
+
+def test_users_are_mapped_by_libvirt_where_the_daemon_is_not_root() -> None:
+    wish = item(idmap=IdMap(uid=(IdRange(0, 1000, 1),)))
+    assert _kinds(_plan(state(_BARE), wish, on=host(uri="qemu:///session"))) == [Define]
 
 
 def test_a_transient_domain() -> None:
