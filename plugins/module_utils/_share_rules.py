@@ -237,8 +237,8 @@ def _idmap_refused(share: Share, uri: str) -> str | None:
     if share.idmap in (None, IdMap()) or urlsplit(uri).path == "/session":
         return None
     return (
-        "idmap: virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does it, "
-        "or binary with a script of virtiofs_user_map"
+        "idmap: virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does "
+        "it, or binary with a script of virtiofs_user_map"
     )
 
 
