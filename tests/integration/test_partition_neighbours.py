@@ -133,6 +133,19 @@ def test_a_link_that_comes_to_mean_another_disk(lab: DiskLab, monkeypatch: pytes
     assert f"{link} was {first} before and is {second} now" in message.msg
 
 
+def test_a_disk_that_is_open_keeps_its_name(lab: DiskLab) -> None:
+    """So that nothing is formatted that was not looked at. mkfs.btrfs wants the lock, and the disk stays open."""
+    first = lab.disk()
+    target = lab.target()
+    target.lock(first)
+    target.loosen(first)
+    output("losetup", "--detach", first)
+    try:
+        assert lab.disk() != first
+    finally:
+        target.unlock(first)
+
+
 def test_a_disk_and_a_partition_of_it(lab: DiskLab) -> None:
     disk = lab.disk()
     table(disk, "label: dos\nsize=20M\n")
