@@ -155,8 +155,8 @@ notes:
     that nobody can write to. A disk that comes later is mounted by systemd, and a guest that runs sees it when its
     share is attached again.
   - fstab mounts by label, and who can write to another device of this machine can give that the same label, such as a
-    guest to a logical volume of its own. The next run refuses the duplicate and names it. At boot nobody looks, so do
-    not let this machine see the filesystems of its guests (C(global_filter) of lvm.conf), or give guests image files.
+    guest to a logical volume of its own. The next run refuses the duplicate and names it. At boot nobody looks, so
+    give such guests image files, or volumes whose content udev does not read.
   - Before a partition table is changed, a dump of it (C(sfdisk --dump)) is kept below C(/var/lib/virtiofs/tables).
   - Works with and without udev, and with and without systemd. Only systemd attaches images at boot.
 seealso:
