@@ -123,6 +123,36 @@ def test_what_is_gone_already_is_gone(tmp_path: Path, well: dict[str, Any]) -> N
     run = play(tmp_path, UNSHARE, {"hv1": well}, {"vm1": guest("hv1")}, extra={"virtiofs_unshare": ["data"]})
     assert run.returncode == 0, run.output
     assert [result["changed"] for result in run.of("virtiofs_domain", "hv1")] == [False]
+    assert "Gone: data." in run.output
+
+
+def test_what_one_hypervisor_still_has_is_not_called_gone(
+    tmp_path: Path, well: dict[str, Any], listed: list[dict[str, Any]]
+) -> None:
+    fleet = {"hv1": away(listed), "hv2": well}
+    guests = {"vm1": guest("hv2")}
+    run = play(tmp_path, UNSHARE, fleet, guests, extra={"virtiofs_unshare": ["data"]})
+    assert run.returncode != 0
+    assert len(run.of("virtiofs_domain", "hv2")) == 1
+    assert "Gone:" not in run.output
+
+
+def test_the_number_of_tasks_depends_on_neither_shares_nor_domains(tmp_path: Path) -> None:
+    counts = set()
+    for domains, shares in ((1, 1), (20, 3)):
+        folder = tmp_path / f"{domains}"
+        tags = [f"share{number}" for number in range(shares)]
+        names = [f"vm{number}" for number in range(domains)]
+        for tag in tags:
+            (folder / tag).mkdir(parents=True)
+        has = {name: {tag: str(folder / tag) for tag in tags} for name in names}
+        listed = [{"name": tag, "path": str(folder / tag), "domains": names} for tag in tags]
+        run = play(folder, SHARE, {"hv1": hypervisor(node(folder, "node", has), listed)}, {})
+        assert run.returncode == 0, run.output
+        assert len(shared(run, "hv1")) == domains * shares
+        assert not any(one["returned"].get("changed") for one in run.results)
+        counts.add(len([one for one in run.results if one["status"] != "skipped"]))
+    assert len(counts) == 1
 
 
 def test_the_report_tells_who_is_away_and_succeeds(
