@@ -66,7 +66,8 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
         entry = Entry(old.spec, old.path, entry.fstype, old.options, entry.dump, entry.passno)
     writes = _would_write(item, state, entry)
     if writes:
-        draft.lines.append(Line(item.label, entry))
+        same_place = tuple(other for other in state.entries if other.mount_point == item.path)
+        draft.lines.append(Line(item.label, entry, same_place))
     if here is None:
         draft.mounts.append(Attach(filesystem.source, entry))
         _look_at_bare(item, place, state, draft)

@@ -15,7 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _immutabl
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, Written, with_lines
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, Written, written
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import for_mount, for_remount, meaning
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -84,7 +84,7 @@ class WriteLines:
 
         def write(text: str) -> str:
             before[:] = [text]
-            return with_lines(text, self.lines)
+            return written(text, self.lines)
 
         if _fstab.edit(target.fstab, write):
             target.written = Written(before[0], self.lines, set(self.waiting))
@@ -218,10 +218,10 @@ def _taking_back(target: Target) -> Iterator[None]:
     try:
         yield
     except VirtiofsError:
-        written, target.written = target.written, None
+        lines, target.written = target.written, None
         # The message of what went wrong first is the one that matters.
         with contextlib.suppress(VirtiofsError):
-            if written is not None and _fstab.edit(target.fstab, written.taken_back):
+            if lines is not None and _fstab.edit(target.fstab, lines.taken_back):
                 _mounts.reload_units()
         raise
 

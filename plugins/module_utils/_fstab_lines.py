@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 
 @dataclass(frozen=True)
 class Line:
-    """The line of the filesystem with this label."""
+    """The line of the filesystem with this label. ``old`` are the lines that it may take the place of."""
 
     label: str
     entry: Entry
+    old: tuple[Entry, ...] = ()
 
     def replaces(self, other: Entry) -> bool:
         """A filesystem has one mount point, so a line that mounts it elsewhere goes."""
@@ -54,6 +56,22 @@ class Written:
             if line.replaces(other):
                 now = _fstab.with_entry(now, other)
         return now
+
+
+def written(text: str, lines: Iterable[Line]) -> str:
+    """The text with the lines, when it is still the one that was looked at.
+
+    :raises VirtiofsError: somebody has given a mount point to something else since.
+    """
+    for line in lines:
+        for other in _fstab.entries(text):
+            if other.mount_point == line.entry.mount_point and other not in (*line.old, line.entry):
+                raise VirtiofsError(
+                    f"{line.label}, path: somebody wrote a line for {other.spec} on {other.path} to fstab meanwhile, "
+                    "run it again"
+                )
+        text = with_lines(text, (line,))
+    return text
 
 
 def with_lines(text: str, lines: Iterable[Line]) -> str:

@@ -60,6 +60,7 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
             if state.images[item.label].loops:
                 rest.append(DetachImage(item.image))
         if item.state == "wiped":
+            _refuse_two(item, state)
             rest += _wiped(item, state, here)
     if unmounts or lines or units or rest:
         _refuse_held(item, here, state)
@@ -87,6 +88,15 @@ def _refuse_held(item: Item, here: Mount | None, state: State) -> None:
         uses = state.views.anywhere(owner.number, owner.node) if owner.kind == "LABEL" else ()
         if uses:
             raise VirtiofsError(f"{item.label}, state: its filesystem on {owner.node} is {uses[0]}")
+
+
+def _refuse_two(item: Item, state: State) -> None:
+    """A copy of the disk has the same label, and a name of the kernel's can mean either of them by now."""
+    nodes = {owner.number: owner.node for owner in state.labels.get(item.label, ())}
+    if len(nodes) > 1:
+        raise VirtiofsError(
+            f"{item.label}, state: {' and '.join(nodes.values())} both have this label, so which is to be wiped?"
+        )
 
 
 def _refuse_other_filesystem(item: Item, here: Mount, state: State) -> None:

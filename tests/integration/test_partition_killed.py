@@ -77,10 +77,13 @@ def theirs(lab: DiskLab, disk: str) -> bytes:
 
 def each_write(lab: DiskLab, before: Any, items: tuple[Mapping[str, Any], ...], after: Any) -> int:
     write = 1
+    killed = 0
     while True:
         before(write)
         if not killed_at(lab, write, *items):
+            print(f"killed {killed} times")
             return write
+        killed += 1
         after(write)
         write += STRIDE
 

@@ -291,6 +291,12 @@ def test_unmounted_absent_and_wiped() -> None:
     assert wiped[3:] == (DeletePartition("/dev/vdb", "data", 1),)
 
 
+def test_which_of_two_is_to_be_wiped() -> None:
+    copy = there(labels={"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("LABEL", "/dev/vdc1", "254:33"))})
+    with pytest.raises(VirtiofsError, match="/dev/vdb1 and /dev/vdc1 both have this label"):
+        planned(copy, state="wiped")
+
+
 def test_a_bare_directory_is_guarded() -> None:
     bare = there(views=views(), places={"/shared/data": Place(True, True, False)})
     assert planned(bare, state="unmounted").steps == (Guard("/shared/data"),)

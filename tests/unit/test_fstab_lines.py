@@ -9,6 +9,8 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, Written, with_lines
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import written as looked_at
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 OTHERS = "# the machine's own\nUUID=1\t/\text4\tdefaults\t0\t1"
 
@@ -34,6 +36,14 @@ def test_nothing_is_mounted_so_all_is_as_before() -> None:
 def test_what_is_mounted_keeps_its_line() -> None:
     now, lines = written(OTHERS, "b", "c")
     assert lines.taken_back(now) == TEXT_OF_A
+
+
+def test_a_line_that_somebody_wrote_for_the_same_mount_point_is_not_replaced() -> None:
+    seen = Entry("LABEL=a", "/shared/a", "ext4", ("ro",))
+    known = Line("a", line("a").entry, (seen,))
+    assert looked_at("LABEL=a /shared/a ext4 ro 0 0\n", (known,)) == "LABEL=a /shared/a ext4 rw 0 0\n"
+    with pytest.raises(VirtiofsError, match="a line for /dev/sdz1 on /shared/a/ to fstab meanwhile"):
+        looked_at("/dev/sdz1 /shared/a/ xfs rw 0 0\n", (known,))
 
 
 def test_a_line_that_was_there_comes_back_in_its_place() -> None:
