@@ -30,7 +30,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     is_ours,
     note_other_size,
     refuse_cut_off,
-    refuse_hybrid,
+    refuse_table_change,
     refuse_unusable,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -73,11 +73,9 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
             continue
         first = new[0]
         refuse_unusable(first, "disk", disk.device)
-        if disk.device.uses:
-            raise VirtiofsError(f"{first.label}, disk: {disk.name} is {disk.device.uses[0]}")
+        refuse_table_change(first, disk)
         partitions = tuple(NewPartition(item.label, state.gaps[item.label].extent) for item in new)
         if disk.partitions is not None:
-            refuse_hybrid(first, disk)
             for item in new:
                 _refuse_full_gap(item, disk, state.gaps[item.label].content)
             draft.tables.append(WriteTable(node, partitions, disk.device.sector))
@@ -149,7 +147,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     replaced = _replaced_in(item, disk, partition)
     if partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
-    refuse_hybrid(item, disk)
+    refuse_table_change(item, disk)
     _note_size(item, disk, partition, draft)
     draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem, replaced))
     draft.settle.append(item.label)
@@ -190,7 +188,7 @@ def _grow_partition(item: Item, disk: Disk, partition: Partition, draft: Draft) 
                 f"{item.label}, size: {in_words(size)} do not fit, the free space behind its partition of {disk.name} "
                 f"allows {in_words(room)}"
             )
-        refuse_hybrid(item, disk)
+        refuse_table_change(item, disk)
         if partition.name != item.label:
             raise VirtiofsError(f"{item.label}, grow: its partition of {disk.name} is named {partition.name!r}")
         draft.tables.append(GrowPartition(disk.device.node, item.label, size, disk.device.sector))

@@ -89,8 +89,10 @@ def refuse_unusable(item: Item, option: str, device: Device) -> None:
         raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")
 
 
-def refuse_hybrid(item: Item, disk: Disk) -> None:
-    """Two tables that must agree: a change of one leaves the other behind."""
+def refuse_table_change(item: Item, disk: Disk) -> None:
+    """The table belongs to the whole disk: to who has all of it, and to a second table that must agree with it."""
+    if disk.device.uses:
+        raise VirtiofsError(f"{item.label}, disk: {disk.name} is {disk.device.uses[0]}")
     if disk.hybrid:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
 

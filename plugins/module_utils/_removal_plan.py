@@ -23,7 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     TellKernel,
     WipeDevice,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_hybrid
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_table_change
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import DeleteImage, DetachImage, RemoveUnit
@@ -155,7 +155,7 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
         _refuse_strange(item, partition.content, f"its partition of {disk.name}")
     if disk.device.readonly:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
-    refuse_hybrid(item, disk)
+    refuse_table_change(item, disk)
     if here is None and partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
     if partition.untold:

@@ -272,6 +272,13 @@ def test_the_table_of_a_disk_with_a_hybrid_mbr_is_not_changed(found: State, opti
         planned(found, **options)
 
 
+@pytest.mark.parametrize("options", [{"size": "48MiB", "grow": True}, {"state": "wiped"}])
+def test_the_table_of_a_disk_that_a_guest_has_as_a_whole_is_not_changed(options: dict[str, Any]) -> None:
+    held = dataclasses.replace(GPT, uses=("open for writing in qemu (process 7)",))
+    with pytest.raises(VirtiofsError, match="data, disk: /dev/vdb is open for writing in qemu"):
+        planned(state(Disk("/dev/vdb", held, (OURS,))), **options)
+
+
 def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device() -> None:
     mbr = Disk("/dev/vdb", dataclasses.replace(WHOLE, content=Content(types=("dos",), table="dos")))
     part = dataclasses.replace(WHOLE, node="/dev/vdb1", number="254:1", whole="/dev/vdb")
