@@ -53,13 +53,13 @@ class Entry:
 
     @property
     def mount_point(self) -> str:
-        """The path without what makes no difference to it: a trailing or a double slash."""
+        """The path without what makes no difference to it: a trailing or a double slash, a dot."""
         return same_path(self.path)
 
 
 def same_path(path: str) -> str:
-    """A spelling of the path to compare: no trailing, no double slash. Nothing else is resolved."""
-    return "/" + "/".join(part for part in path.split("/") if part) if path.startswith("/") else path
+    """A spelling of the path to compare: no trailing, no double slash, no dot. Nothing else is resolved."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", ".")) if path.startswith("/") else path
 
 
 def entries(text: str) -> tuple[Entry, ...]:

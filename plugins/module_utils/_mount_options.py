@@ -49,6 +49,12 @@ _FSTAB_ONLY = frozenset(
 )
 _FSTAB_ONLY_PREFIXES = ("x-", "X-", "comment=", "user=")
 
+# What mount(8) itself does something about, each time it mounts.
+_DONE_BY_MOUNT = "X-mount."
+
+# A kernel takes them, and never tells.
+_UNTELLABLE = frozenset({"silent", "loud", "iversion", "noiversion"})
+
 # These have no word of mount(8) for the first of the choice: not saying it is the only way to say it.
 _UNSAID = frozenset({"nodirsync", "symfollow"})
 
@@ -72,8 +78,9 @@ def meaning(options: Iterable[str]) -> Meaning:
         for word in _MEANING.get(option, (option,)):
             if word in _CHOICE_OF:
                 chosen[_CHOICE_OF[word]] = word
-            elif word and not fstab_only(word):
-                fixed.add(word)
+            elif word and word not in _UNTELLABLE and not fstab_only(word):
+                # The kernel quotes only what has a comma.
+                fixed.add(word if "," in word else word.replace('"', ""))
     return Meaning(tuple(chosen.values()), frozenset(fixed))
 
 
@@ -98,8 +105,10 @@ def fixed_differ(wanted: Meaning, live: Meaning) -> bool:
 
 
 def for_mount(options: Iterable[str]) -> tuple[str, ...]:
-    """The options that a kernel is given, those it never sees left out."""
-    return tuple(option for option in options if not fstab_only(option)) or ("rw",)
+    """The options that mount(8) is given, those that only fstab has a use for left out."""
+    return tuple(
+        option for option in options if option.startswith(_DONE_BY_MOUNT) or not fstab_only(option)
+    ) or ("rw",)
 
 
 def for_remount(wanted: Meaning) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class ForgetModuleAtBoot:
     summary: str = "no longer have the kernel module virtiofs loaded at boot"
 
     def apply(self, guest: Guest) -> None:
-        os.unlink(_guest_kernel.boot_file)
+        _files.remove(_guest_kernel.boot_file)
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,15 @@ class MountShare:
     def _tried(self, guest: Guest, deadline: float) -> bool:
         with _guest_kernel.kernel_log() as said:
             try:
-                # -c: a tag like "etc" is not a file name to be completed.
                 options = ",".join(for_mount(self.options))
-                argv = ["mount", "-c", "-t", "virtiofs", "-o", options, "--", self.tag, self.path]
+                argv = [*_mounts.as_given("mount"), "-t", "virtiofs", "-o", options, "--", self.tag, self.path]
                 _alone(argv, self.path, guest.wait)
             except (CommandTimeout, Stuck) as error:
                 raise VirtiofsError(f"cannot mount {self.tag} on {self.path}: {error}; {REMEDY}") from error
             except VirtiofsError as error:
                 log = said()
+                if _mounted_meanwhile(self.tag, self.path):
+                    return True
                 # A share that was plugged in a moment ago shows up a moment later.
                 if _tag_missing(self.tag, log) and time.monotonic() < deadline:
                     return False
@@ -131,7 +132,8 @@ class ChangeOptions:
         options = "remount," + ",".join(for_remount(meaning(self.options)))
         try:
             # With source and path both given, mount(8) leaves fstab's options out of it.
-            _alone(["mount", "-c", "-o", options, "--", self.tag, self.path], self.path, guest.wait)
+            argv = [*_mounts.as_given("mount"), "-o", options, "--", self.tag, self.path]
+            _alone(argv, self.path, guest.wait)
         except (CommandTimeout, Stuck) as error:
             raise VirtiofsError(f"cannot change the options of {self.path}: {error}; {REMEDY}") from error
         except VirtiofsError as error:
@@ -149,7 +151,7 @@ class Unmount:
 
     def apply(self, guest: Guest) -> None:
         try:
-            _alone(["umount", "-c", "--", self.path], self.path, guest.wait)
+            _alone([*_mounts.as_given("umount"), "--", self.path], self.path, guest.wait)
         except (CommandTimeout, Stuck) as error:
             raise VirtiofsError(f"cannot unmount {self.path}: {error}; {REMEDY}") from error
         except VirtiofsError as error:
@@ -168,7 +170,19 @@ class WriteLine:
         return f"write the line of {self.entry.spec} on {self.entry.path} to {self.fstab}"
 
     def apply(self, guest: Guest) -> None:
-        _fstab.edit(guest.fstab, lambda text: _fstab.with_entry(text, self.entry))
+        _fstab.edit(guest.fstab, self._written)
+
+    def _written(self, text: str) -> str:
+        for other in _fstab.entries(text):
+            if other.mount_point == self.entry.mount_point and (other.spec, other.fstype) != (
+                self.entry.spec,
+                self.entry.fstype,
+            ):
+                # It was not there when this was planned.
+                raise VirtiofsError(
+                    f"{self.fstab} meanwhile has a line for {other.spec} ({other.fstype}) on {other.mount_point}"
+                )
+        return _fstab.with_entry(text, self.entry)
 
 
 @dataclass(frozen=True)
@@ -264,6 +278,12 @@ def _alone(argv: list[str], path: str, seconds: float) -> None:
         done = run(argv, timeout=seconds, keep=[lock])
     if done.returncode != 0:
         raise VirtiofsError(done.message.replace(_NO_HELP, "").rstrip("."))
+
+
+def _mounted_meanwhile(tag: str, path: str) -> bool:
+    """Whether another run was faster."""
+    there = _mounts.on_path(_mounts.current(), path)
+    return there is not None and (there.fstype, there.source, there.root) == ("virtiofs", tag, "/")
 
 
 def _tag_missing(tag: str, log: list[str]) -> bool:

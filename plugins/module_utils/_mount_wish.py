@@ -125,4 +125,6 @@ def _problem_with_option(option: str, item: Mapping[str, Any]) -> str | None:
         return "needs allow_dev: true"
     if option in ("remount", "bind", "rbind", "move", "loop") or option.startswith("loop="):
         return "is not one that a share can be mounted with"
+    if option.startswith("X-mount.subdir"):
+        return "would mount a part of the share, which nobody could tell from another mount: share that directory"
     return None

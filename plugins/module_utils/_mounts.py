@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -119,10 +120,20 @@ def on_path(mounts: Sequence[Mount], path: str) -> Mount | None:
     return mount if mount is not None and mount.path == path else None
 
 
+def as_given(program: str) -> list[str]:
+    """The beginning of a call of ``mount`` or ``umount`` that takes names as they are.
+
+    A source like "data" is not a file name to be completed, and a path that does not answer must not be resolved.
+    busybox does neither, and has no option for it.
+    """
+    found = shutil.which(program)
+    busy = found is not None and "busybox" in os.path.basename(os.path.realpath(found))
+    return [program] if busy else [program, "-c"]
+
+
 def mount(source: str, path: str, fstype: str, options: Iterable[str], timeout: float = 30) -> None:
     """Mount, and raise a VirtiofsError with mount's own message when that fails."""
-    # -c: a source like "data" is not a file name to be completed.
-    check(["mount", "-c", "-t", fstype, "-o", _joined(options), "--", source, path], timeout=timeout)
+    check([*as_given("mount"), "-t", fstype, "-o", _joined(options), "--", source, path], timeout=timeout)
 
 
 def remount(path: str, options: Iterable[str], timeout: float = 30) -> None:
@@ -134,25 +145,25 @@ def remount(path: str, options: Iterable[str], timeout: float = 30) -> None:
     if mounted is None:
         raise VirtiofsError(f"cannot change the options of {path}: nothing is mounted there")
     # With source and path both given, mount(8) leaves fstab's options out of it.
-    check(["mount", "-c", "-o", "remount," + _joined(options), "--", mounted.source, path], timeout=timeout)
+    check([*as_given("mount"), "-o", "remount," + _joined(options), "--", mounted.source, path], timeout=timeout)
 
 
 def bind(source: str, path: str, readonly: bool, timeout: float = 30) -> None:
     """Show a directory at a second place. Nothing stays mounted when making it read-only fails."""
-    check(["mount", "-c", "--bind", "--", source, path], timeout=timeout)
+    check([*as_given("mount"), "--bind", "--", source, path], timeout=timeout)
     if not readonly:
         return
     try:
         # A bind mount takes options only in a second call, mount(8), and keeps none that are not said in it.
-        check(["mount", "-c", "-o", "remount,bind,ro,nosuid,nodev", "--", source, path], timeout=timeout)
+        check([*as_given("mount"), "-o", "remount,bind,ro,nosuid,nodev", "--", source, path], timeout=timeout)
     except VirtiofsError:
-        run(["umount", "-c", "--", path], timeout=timeout)
+        run([*as_given("umount"), "--", path], timeout=timeout)
         raise
 
 
 def unmount(path: str, timeout: float = 30) -> None:
     """Unmount what is topmost on this path, and raise a VirtiofsError with umount's own message."""
-    check(["umount", "-c", "--", path], timeout=timeout)
+    check([*as_given("umount"), "--", path], timeout=timeout)
 
 
 def users_of(path: str) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_state import read
 from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import Guest
 from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount, wanted_mounts
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
 
 
 def main() -> None:
@@ -212,6 +212,8 @@ def main() -> None:
     guest = Guest(given["fstab"], given["wait"])
 
     def wanted() -> tuple[WantedMount, ...]:
+        if guest.wait < 1:
+            raise VirtiofsError(f"wait must be at least 1, not {given['wait']}")
         return wanted_mounts(given["mounts"], given["exclusive"], given["confirm_empty"])
 
     reconcile(

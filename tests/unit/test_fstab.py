@@ -157,7 +157,9 @@ def test_tags_of_specs(spec: str, tag: tuple[str, str] | None) -> None:
     assert Entry(spec, "/a", "ext4", ()).tag == tag
 
 
-@pytest.mark.parametrize(("path", "same"), [("/a//b/", "/a/b"), ("/", "/"), ("none", "none"), ("/a/../b", "/a/../b")])
+@pytest.mark.parametrize(("path", "same"), [
+    ("/a//b/", "/a/b"), ("/", "/"), ("none", "none"), ("/a/../b", "/a/../b"), ("/./a/.", "/a"), ("/a/.b", "/a/.b"),
+])  # fmt: skip
 def test_spellings_of_a_path(path: str, same: str) -> None:
     assert same_path(path) == same
 

@@ -45,6 +45,9 @@ def _live(options: str, super_options: str = "rw") -> Mount:
         ("rw", "rw,relatime", "rw,seclabel,dax=inode"),
         ("context=a", "rw,relatime", "rw,context=a"),
         ('context="a:c1,c2"', "rw,relatime", 'rw,context="a:c1,c2"'),
+        ('context="a:c1"', "rw,relatime", "rw,context=a:c1"),
+        ("silent,iversion", "rw,relatime", "rw"),
+        ("X-mount.mkdir=0700", "rw,relatime", "rw"),
     ],
 )
 def test_these_mean_the_mount_that_is_there(wanted: str, options: str, super_options: str) -> None:
@@ -79,7 +82,7 @@ def test_these_need_a_new_mount(wanted: str) -> None:
 
 def test_a_kernel_is_not_given_what_only_fstab_knows() -> None:
     given_options = ["rw", "_netdev", "nofail", "x-systemd.automount", "X-mount.mkdir", "comment=c", "users", "dax"]
-    assert for_mount(given_options) == ("rw", "dax")
+    assert for_mount(given_options) == ("rw", "X-mount.mkdir", "dax")
     assert for_mount(["nofail"]) == ("rw",)
 
 

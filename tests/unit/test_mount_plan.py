@@ -209,6 +209,16 @@ def test_present_needs_neither_kernel_nor_tag_and_touches_no_mount() -> None:
     assert _plan(_state(_LIVE, fstab=_LINE), {"state": "present"}).steps == ()
 
 
+def test_a_line_with_another_spelling_of_the_path_is_that_line() -> None:
+    for spelling in ("/srv/./media", "/srv//media/", "/./srv/media/."):
+        line = _LINE.replace("/srv/media", spelling)
+        assert _plan(_state(_LIVE, fstab=line), {}).steps == ()
+        assert _plan(_state(_LIVE, fstab=line), {}, exclusive=True).steps == ()
+        other = _plan(_state(_LIVE, fstab=line), {"options": ["rw", "noatime"]})
+        text = other.steps[1]._written(line)
+        assert len(text.splitlines()) == 1
+
+
 def test_a_line_that_is_there_twice_is_written_again() -> None:
     for item in ({}, {"state": "present"}):
         assert _plan(_state(_LIVE, fstab=_LINE * 2), item).steps == (WriteLine(_ENTRY, _FSTAB), ReadUnitsAgain())
@@ -417,6 +427,9 @@ def test_a_share_that_is_mounted_is_not_looked_for() -> None:
         ({"options": [""]}, "empty or has blanks"),
         ({"options": ["rw,ro"]}, "has a comma"),
         ({"options": ["bind"]}, "not one that a share can be mounted with"),
+        ({"options": ["X-mount.subdir=a"]}, "would mount a part of the share"),
+        ({"options": ['x="a",suid']}, "has a comma or an open quote"),
+        ({"options": ['"']}, "has a comma or an open quote"),
         ({"options": ["x-systemd.automount"], "automount": False}, "automount is false"),
     ],
 )

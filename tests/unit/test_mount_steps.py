@@ -5,9 +5,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import _why_not_mounted, no_such_tag
+from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import (
+    Guest,
+    WriteLine,
+    _why_not_mounted,
+    no_such_tag,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import as_given
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 # mount(8) 2.38 and Linux 6.1; mount(8) 2.41 and Linux 6.12.
 _OLD = "mount: /mnt: wrong fs type, bad option, bad superblock on data, missing codepage or helper program"
@@ -33,3 +43,25 @@ def test_the_tags_that_are_there_are_named_where_the_kernel_tells() -> None:
     assert "only a, b: add the share" in no_such_tag("x", frozenset({"b", "a"}))
     assert "nor any other" in no_such_tag("x", frozenset())
     assert "does not tell" in no_such_tag("x", None)
+
+
+def test_a_line_of_somebody_else_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    fstab = tmp_path / "fstab"
+    theirs = "host:/x /srv//media/ nfs ro 0 0\n"
+    fstab.write_text(theirs)
+    step = WriteLine(Entry("media", "/srv/media", "virtiofs", ("rw",)), str(fstab))
+    with pytest.raises(VirtiofsError, match=r"meanwhile has a line for host:/x \(nfs\) on /srv/media"):
+        step.apply(Guest(str(fstab), 1))
+    assert fstab.read_text() == theirs
+
+
+@pytest.mark.parametrize(("program", "call"), [("busybox", ["mount"]), ("mount", ["mount", "-c"])])
+def test_busybox_gets_no_option_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, call: list[str]
+) -> None:
+    real = tmp_path / "real" / program
+    real.parent.mkdir()
+    real.touch(0o755)
+    (tmp_path / "mount").symlink_to(real)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert as_given("mount") == call
