@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest in which nothing of systemd can be found: mounts come and go all the same, now and at boot."""
+"""A guest without systemd, whose mount(8) is that of busybox: mounts come and go all the same, now and at boot."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from proof.playbook import play
 HOST = "/srv/proof/plain"
 GUEST = "/srv/plain"
 LIMIT = "hv1,vm3"
+BUSYBOX = "/root/without-systemd"
 SHARE = {"name": "plain", "path": HOST, "domains": ["vm3"], "mount": GUEST}
 
 
@@ -43,7 +44,7 @@ def crossed(first, hv1, vm3):
 @pytest.fixture(scope="session")
 def mounted_as_at_boot(crossed, vm3):
     """What the boot scripts of such a guest do."""
-    return vm3.read({"live": f"umount {GUEST} && mount -a -t virtiofs && {mounts.LIVE}"})
+    return vm3.read({"live": f"{BUSYBOX}/umount {GUEST} && {BUSYBOX}/mount -a -t virtiofs && {mounts.LIVE}"})
 
 
 @pytest.fixture(scope="session")
