@@ -261,6 +261,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    if given["timeout"] < 1:
+        module.fail_json(msg=f"timeout must be at least 1, not {given['timeout']}", changed=False, actions=[])
     reconcile(
         module,
         None,
