@@ -19,7 +19,13 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _immutable, _storage, _storage_plan
+from ansible_collections.virtio.fs.plugins.module_utils import (
+    _disk_state,
+    _holders,
+    _immutable,
+    _storage,
+    _storage_plan,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
 from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ITEM
@@ -202,23 +208,47 @@ class DiskLab:
         return set(output("findmnt", "--noheadings", "--output", "OPTIONS", "--mountpoint", str(path)).split(","))
 
     def clean_up(self) -> None:
-        for line in reversed(self.mountinfo()):
-            quietly("umount", line.split(" ")[4].replace("\\040", " "))
-        for line in reversed(self.mountinfo()):
-            quietly("umount", "--lazy", line.split(" ")[4].replace("\\040", " "))
+        self._unmount("umount")
+        # Before anything is let go of lazily: a mount that loop devices have their files in is busy until then.
+        for name in self._attached():
+            quietly("partx", "--delete", name)
+            output("losetup", "--detach", name)
+        self._unmount("umount")
+        self._unmount("umount", "--lazy")
         for path in self.directory.rglob("*"):
             if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(VirtiofsError):
                     _immutable.set_immutable(str(path), False)
-        # By the file's number too: under a mount that was let go of lazily, its name lacks the directory.
-        numbers = {str(path.stat().st_ino) for path in self.directory.rglob("*") if path.is_file()}
-        listed = output("losetup", "--list", "--noheadings", "--output", "NAME,BACK-INO,BACK-FILE")
-        for line in listed.splitlines():
-            name, number, backing = line.split(maxsplit=2)
-            if backing.startswith(str(self.directory)) or (number in numbers and backing.startswith("/disk")):
-                quietly("partx", "--delete", name)
-                output("losetup", "--detach", name)
+        # The kernel frees a loop device when its last user has gone, which a killed process may still be, and a
+        # program that was started meanwhile and made a namespace of its own.
+        deadline = time.monotonic() + 30
+        while (left := self._attached()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        users = [use for name in left for use in self._uses(name)]
         shutil.rmtree(self.directory)
+        if left:
+            raise RuntimeError(f"a test has left {', '.join(left)} attached: {'; '.join(users)}")
+
+    def _uses(self, loop: str) -> list[str]:
+        nodes = [loop, *(str(path) for path in Path("/dev").glob(f"{Path(loop).name}p*"))]
+        views = _holders.views()
+        return [use for node in nodes for use in views.anywhere(_holders.device_number(node) or "", node)]
+
+    def _unmount(self, *command: str) -> None:
+        for line in reversed(self.mountinfo()):
+            quietly(*command, line.split(" ")[4].replace("\\040", " "))
+
+    def _attached(self) -> list[str]:
+        """The loop devices of our files, by inode: a name lacks the directory when its mount is gone."""
+        found = [path.stat() for path in self.directory.rglob("*") if path.is_file()]
+        ours = {(str(one.st_ino), f"{os.major(one.st_dev)}:{os.minor(one.st_dev)}") for one in found}
+        listed = output("losetup", "--list", "--noheadings", "--output", "NAME,BACK-INO,BACK-MAJ:MIN,BACK-FILE")
+        loops = [line.split(maxsplit=3) for line in listed.splitlines()]
+        return [
+            name
+            for name, inode, device, backing in loops
+            if (inode, device) in ours or backing.startswith(f"{self.directory}/")
+        ]
 
 
 @contextlib.contextmanager

@@ -188,7 +188,7 @@ def test_a_disk_that_only_another_namespace_has_mounted(lab: DiskLab) -> None:
     # Else a mounted ext4 goes on writing its inode tables by itself.
     output("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", disk)
     (lab.directory / "hidden").mkdir()
-    command = f"mount {disk} {lab.directory}/hidden && echo ready && sleep 60"
+    command = f"mount {disk} {lab.directory}/hidden && echo ready && exec sleep 60"
     with subprocess.Popen(["unshare", "--mount", "sh", "-c", command], stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None
