@@ -75,8 +75,7 @@ def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> P
         steps += item.letting_go
     if mounting and not state.kernel.loaded:
         steps.append(_mount_steps.LoadModule())
-    for item in items:
-        steps += item.taking
+    steps += _each_directory_once([step for item in items for step in item.taking])
     if state.systemd and state.fstab_path == _FSTAB and any(item.writes for item in items):
         steps.append(_mount_steps.ReadUnitsAgain())
     for item in items:
@@ -112,6 +111,23 @@ class _Item:
     writes: bool = False
     line: Entry | None = None
     listed: bool = True
+
+
+def _each_directory_once(steps: Sequence[Step[Any]]) -> list[Step[Any]]:
+    """Several mounts can lack the same parent; the first one makes it."""
+    made: set[str] = set()
+    result: list[Step[Any]] = []
+    for step in steps:
+        if isinstance(step, _mount_steps.MakeDirectory):
+            if step.path in made:
+                continue
+            made.add(step.path)
+        elif isinstance(step, _mount_steps.MountShare):
+            missing = tuple(path for path in step.missing if path not in made)
+            made.update(missing)
+            step = replace(step, missing=missing)
+        result.append(step)
+    return result
 
 
 def _item(state: GuestState, want: WantedMount, unlisted: Sequence[Entry]) -> _Item:

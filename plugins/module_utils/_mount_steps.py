@@ -320,7 +320,11 @@ def _with_module(text: str) -> str:
 def _make(directories: tuple[str, ...]) -> None:
     for path in directories:
         try:
-            os.mkdir(path, 0o755)
+            try:
+                os.mkdir(path, 0o755)
+            except FileExistsError:
+                # A run beside this one was faster, or it is no directory and the mount will say so.
+                continue
             # Whatever umask this run has: a mount point is for everybody to pass.
             os.chmod(path, 0o755)
         except OSError as error:

@@ -161,6 +161,16 @@ def test_a_directory_that_cannot_be_made_is_an_error_and_fstab_stays(fstab: Path
     assert fstab.read_text() == _OTHERS
 
 
+def test_two_mount_points_in_one_new_directory(fstab: Path, tmp_path: Path) -> None:
+    items = [{"tag": tag, "path": f"{tmp_path}/new/{tag}", "state": "present"} for tag in ("a", "b")]
+    checked, result = _mount(fstab, *items, check=True), _mount(fstab, *items)
+    assert result.get("msg") is None
+    assert result["actions"] == checked["actions"]
+    assert result["actions"].count(f"make the directory {tmp_path}/new") == 1
+    assert (tmp_path / "new" / "b").is_dir()
+    assert not _mount(fstab, *items)["changed"]
+
+
 def test_a_directory_that_is_not_empty_is_a_warning(fstab: Path, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "file").touch()

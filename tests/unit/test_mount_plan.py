@@ -185,6 +185,16 @@ def test_a_path_that_cannot_be_a_mount_point_is_refused(directory: Directory, me
         _plan(_state(directories={"/srv/media": directory}), {})
 
 
+def test_two_mounts_in_one_new_directory_make_it_once() -> None:
+    directories = {f"/srv/new/{tag}": Directory(missing=("/srv/new", f"/srv/new/{tag}")) for tag in ("a", "b", "c")}
+    items = [{"tag": tag, "path": f"/srv/new/{tag}"} for tag in ("a", "b")]
+    also = {"tag": "c", "path": "/srv/new/c", "state": "present"}
+    planned = _plan(_state(directories=directories, kernel={"tags": frozenset({"a", "b", "c"})}), *items, also)
+    mounts = [step.missing for step in planned.steps if isinstance(step, MountShare)]
+    assert mounts == [("/srv/new", "/srv/new/a"), ("/srv/new/b",)]
+    assert [step.path for step in planned.steps if isinstance(step, MakeDirectory)] == ["/srv/new/c"]
+
+
 def test_a_directory_that_is_not_empty_is_a_warning() -> None:
     planned = _plan(_state(directories={"/srv/media": Directory(empty=False)}), {})
     assert planned.warnings == (
