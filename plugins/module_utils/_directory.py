@@ -9,15 +9,17 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ansible_collections.virtio.fs.plugins.module_utils import _ownership
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
 
 _NEW_MODE = 0o755
+
+_UNKNOWN = "this machine knows no"
 
 
 @dataclass(frozen=True)
@@ -101,37 +103,25 @@ def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
         path = item["path"]
         if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
             raise VirtiofsError(f"directories, {path!r}: write an absolute path without '..'")
-        new_mode = _mode(item.get("new_mode"), f"directories, {path}, new_mode")
+        new_mode = _ownership.mode(item.get("new_mode"), f"directories, {path}, new_mode")
         directories.append(
             Directory(
                 path=os.path.normpath("/" + path.lstrip("/")),
-                uid=_number(item.get("owner"), lambda name: pwd.getpwnam(name).pw_uid, f"directories, {path}, owner"),
-                gid=_number(item.get("group"), lambda name: grp.getgrnam(name).gr_gid, f"directories, {path}, group"),
-                mode=_mode(item.get("mode"), f"directories, {path}, mode"),
+                uid=_ownership.number(item.get("owner"), _uid, f"directories, {path}, owner: {_UNKNOWN}"),
+                gid=_ownership.number(item.get("group"), _gid, f"directories, {path}, group: {_UNKNOWN}"),
+                mode=_ownership.mode(item.get("mode"), f"directories, {path}, mode"),
                 new_mode=_NEW_MODE if new_mode is None else new_mode,
             )
         )
     return tuple(directories)
 
 
-def _number(name: str | None, look_up: Callable[[str], int], where: str) -> int | None:
-    if name is None:
-        return None
-    if name.isdigit():
-        return int(name)
-    try:
-        return look_up(name)
-    except KeyError:
-        raise VirtiofsError(f"{where}: this machine knows no {name!r}") from None
+def _uid(name: str) -> int:
+    return pwd.getpwnam(name).pw_uid
 
 
-def _mode(given: Any, where: str) -> int | None:
-    if given is None:
-        return None
-    # YAML makes 493 of 0755 and 755 of 755: only a string says which was meant.
-    if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3,4}", given):
-        raise VirtiofsError(f"{where}: {given!r} is no mode, write it in octal and in quotes, as '0755'")
-    return int(given, 8)
+def _gid(name: str) -> int:
+    return grp.getgrnam(name).gr_gid
 
 
 def read(directories: Iterable[Directory]) -> dict[str, Found]:

@@ -51,6 +51,29 @@ system_directories = frozenset(
 # Made for mounts and for users' data: good mount points, but they belong to everybody.
 public_directories = frozenset({"/home", "/media", "/mnt", "/opt", "/srv"})
 
+# Below these everything belongs to the system. (/var, /var/lib, /tmp and the like are refused themselves, but hold
+# people's data too.)
+system_trees = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/efi",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/libvirt",
+    "/var/lib/virtiofs",
+    "/var/log",
+)
+
 # The kernel's own trees: nothing of ours belongs anywhere below them.
 _kernel_trees = ("/dev", "/proc", "/sys")
 

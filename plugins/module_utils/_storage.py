@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils import _sizes
+from ansible_collections.virtio.fs.plugins.module_utils import _ownership, _sizes
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import DEFAULT, KINDS, NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import hardened
@@ -21,6 +21,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._paths import (
     problem_with_path,
     public_directories,
     system_directories,
+    system_trees,
     within,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -120,7 +121,7 @@ def wanted(params: Mapping[str, Any], uid_of: Numbers, gid_of: Numbers) -> Wante
     :raises VirtiofsError: naming the item and the option.
     """
     root = _root(params.get("root") or "/shared")
-    root_mode = _mode(params.get("root_mode"), "root_mode")
+    root_mode = _ownership.mode(params.get("root_mode"), "root_mode")
     fstab = params.get("fstab") or "/etc/fstab"
     problem = problem_with_path(fstab)
     if problem:
@@ -144,9 +145,7 @@ def _root(path: str) -> str:
     if problem:
         raise VirtiofsError(f"root: {path!r} {problem}")
     root = normalized(path)
-    if root in system_directories | public_directories or any(
-        within(root, tree) for tree in ("/proc", "/sys", "/dev", "/boot", "/etc", "/bin", "/sbin", "/lib", "/usr")
-    ):
+    if root in system_directories | public_directories or any(within(root, tree) for tree in system_trees):
         raise VirtiofsError(f"root: {root} belongs to the system, give a directory of its own, as /shared")
     return root
 
@@ -222,9 +221,9 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
         mkfs_options=mkfs_options,
         mount_options=None if mount_options is None else tuple(mount_options),
         passno=passno,
-        uid=_number(given.get("owner"), uid_of, f"{where}, owner: this machine knows no user"),
-        gid=_number(given.get("group"), gid_of, f"{where}, group: this machine knows no group"),
-        mode=_mode(given.get("mode"), f"{where}, mode"),
+        uid=_ownership.number(given.get("owner"), uid_of, f"{where}, owner: this machine knows no user"),
+        gid=_ownership.number(given.get("group"), gid_of, f"{where}, group: this machine knows no group"),
+        mode=_ownership.mode(given.get("mode"), f"{where}, mode"),
         grow=bool(given.get("grow")),
         overwrite=bool(given.get("overwrite")),
         allow_suid=bool(given.get("allow_suid")),
@@ -277,23 +276,3 @@ def _check_across(items: Sequence[Item], root: str) -> None:
         total = sum(item.size.percent or 0 for item in sizes if item.size)
         if total > 100:
             raise VirtiofsError(f"{sizes[-1].label}, size: the items of {disk} add up to {float(total):g}%")
-
-
-def _number(name: str | None, look_up: Numbers, sentence: str) -> int | None:
-    if name is None:
-        return None
-    if name.isdigit():
-        return int(name)
-    try:
-        return look_up(name)
-    except KeyError:
-        raise VirtiofsError(f"{sentence} {name!r}") from None
-
-
-def _mode(given: Any, where: str) -> int | None:
-    if given is None:
-        return None
-    # YAML makes 448 of 0700 and 700 of 700: only a string says which was meant.
-    if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3,4}", given):
-        raise VirtiofsError(f"{where}: {given!r} is no mode, write it in octal and in quotes, as '0700'")
-    return int(given, 8)

@@ -97,6 +97,8 @@ def test_owner_group_and_mode() -> None:
         (one(fstype="btrfs", mkfs_options=["/dev/vdc"]), "data, mkfs_options: '/dev/vdc' names a device"),
         (one(mkfs_options=["-J", "device=/dev/vdc"]), "data, mkfs_options: 'device=/dev/vdc' names a device"),
         (one(owner="nobody-here"), "data, owner: this machine knows no user 'nobody-here'"),
+        (one(owner="²"), "data, owner: this machine knows no user '²'"),
+        (one(group="4294967295"), "data, group: this machine knows no group '4294967295'"),
         (one(mode=0o755), "data, mode: 493 is no mode"),
         (one(mode="999"), "data, mode: '999' is no mode"),
     ],
