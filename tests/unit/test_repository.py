@@ -77,7 +77,7 @@ def test_every_collection_module_is_in_the_action_group():
 
 @pytest.mark.parametrize(
     ("module", "home"),
-    [("subprocess", "_command.py"), ("libvirt", "_hypervisor.py")],
+    [("subprocess", "_command.py"), ("libvirt", "_connection.py")],
     ids=["so a time limit cannot be forgotten", "so libvirt's errors are translated in one place"],
 )
 def test_one_file_alone_imports(module: str, home: str):

@@ -1,0 +1,220 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A connection to libvirt that outlives a restart of its daemon, and libvirt's errors as sentences.
+
+The only file that imports libvirt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Callable, TypeVar
+
+from ansible_collections.virtio.fs.plugins.module_utils import _domain_xml
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+try:
+    import libvirt_qemu
+except ImportError:
+    libvirt_qemu = None
+
+__all__ = ["Connection", "Gone", "available", "doing", "failure", "is_alive", "libvirt", "libvirt_qemu", "words"]
+
+# A local daemon that does not answer for this long (interval times count) is given up.
+KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 10, 6
+
+# The keepalive begins when the connection is made, and a daemon that is stopped lets its kernel accept connections.
+OPEN_SECONDS = 60.0
+
+# What a service manager needs to start a daemon that has died or is restarted.
+RETURN_SECONDS = 20.0
+
+_POLL_SECONDS = 0.2
+
+Answer = TypeVar("Answer")
+
+
+class Gone(VirtiofsError):
+    """There is no such domain."""
+
+
+class Connection:
+    """One connection for the whole run of a module. When it breaks it is made again, once libvirt is back."""
+
+    def __init__(self, uri: str, *, readonly: bool = False) -> None:
+        """Connect.
+
+        :raises NotYet: libvirt, its Python binding or lxml is not installed, or its daemon does not run.
+        :raises VirtiofsError: the connection is refused.
+        """
+        missing = [
+            package
+            for package, there in (("python3-libvirt", available()), ("python3-lxml", _domain_xml.available()))
+            if not there
+        ]
+        if missing:
+            raise NotYet(f"{' and '.join(missing)} must be installed on the hypervisor")
+        # libvirt prints every error on stderr otherwise.
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+        _run_event_loop()
+        self.asked_for = uri
+        self.readonly = readonly
+        self._lock = threading.Lock()
+        self.raw = self._open()
+
+    def close(self) -> None:
+        with contextlib.suppress(libvirt.libvirtError):
+            self.raw.close()
+
+    def surviving(self, what: str, action: Callable[[], Answer]) -> Answer:
+        """What the action returns; done once more when the connection broke meanwhile.
+
+        For reading, and for what may be done twice. The action looks up its domain by itself.
+        """
+        broken = self.raw
+        try:
+            return action()
+        except libvirt.libvirtError as error:
+            if is_alive(broken):
+                raise failure(what, error) from error
+        self._reopen(broken)
+        with doing(what):
+            return action()
+
+    def domain(self, name: str) -> Any:
+        """The domain of that name or UUID.
+
+        :raises Gone: there is none.
+        """
+        return self.surviving(f"look up domain {name}", lambda: self.look_up(name))
+
+    def look_up(self, name: str) -> Any:
+        """As :meth:`domain`, with libvirt's own errors: to be part of an action."""
+        by_uuid = None
+        if len(name) >= 32:
+            by_uuid = _none_if_gone(self.raw.lookupByUUIDString, name)
+        by_name = _none_if_gone(self.raw.lookupByName, name)
+        if by_uuid is not None and by_name is not None and by_uuid.UUIDString() != by_name.UUIDString():
+            raise VirtiofsError(f"{name} is the name of one domain and the UUID of another")
+        found = by_name or by_uuid
+        if found is None:
+            raise Gone(f"there is no domain {name if name.isprintable() and name else repr(name)} at {self.asked_for}")
+        return found
+
+    def _open(self) -> Any:
+        try:
+            connection = self._opened_in_time()
+        except libvirt.libvirtError as error:
+            sentence = f"cannot connect to {self.asked_for}: {words(error)}"
+            if _daemon_is_missing(error):
+                raise NotYet(sentence) from error
+            raise VirtiofsError(sentence) from error
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
+        return connection
+
+    def _opened_in_time(self) -> Any:
+        opened = libvirt.openReadOnly if self.readonly else libvirt.open
+        answers: list[Any] = []
+
+        def ask() -> None:
+            try:
+                answers.append(opened(self.asked_for))
+            except libvirt.libvirtError as error:
+                answers.append(error)
+
+        # One that waits for ever ends with the process.
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(OPEN_SECONDS)
+        if not answers:
+            raise VirtiofsError(f"cannot connect to {self.asked_for}: no answer within {OPEN_SECONDS:g} seconds")
+        if isinstance(answers[0], libvirt.libvirtError):
+            raise answers[0]
+        return answers[0]
+
+    def _reopen(self, broken: Any) -> None:
+        with self._lock:
+            if self.raw is not broken:
+                # Another thread was faster.
+                return
+            deadline = time.monotonic() + RETURN_SECONDS
+            while True:
+                try:
+                    self.raw = self._open()
+                    return
+                except NotYet as error:
+                    if time.monotonic() >= deadline:
+                        raise VirtiofsError(
+                            f"the connection to {self.asked_for} was lost, and libvirt did not come back within "
+                            f"{RETURN_SECONDS:g} seconds: {error}"
+                        ) from error
+                time.sleep(_POLL_SECONDS)
+
+
+def available() -> bool:
+    """Whether python3-libvirt is there."""
+    return libvirt is not None
+
+
+def is_alive(connection: Any) -> bool:
+    try:
+        return bool(connection.isAlive() == 1)
+    except libvirt.libvirtError:
+        return False
+
+
+@contextlib.contextmanager
+def doing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise failure(what, error) from error
+
+
+def failure(what: str, error: Exception) -> VirtiofsError:
+    return VirtiofsError(f"cannot {what}: {words(error)}")
+
+
+def words(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _none_if_gone(look_up: Any, name: str) -> Any:
+    try:
+        return look_up(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
+            return None
+        raise
+
+
+def _daemon_is_missing(error: Any) -> bool:
+    said = str(error)
+    return "Failed to connect socket" in said and ("No such file" in said or "Connection refused" in said)
+
+
+@functools.cache
+def _run_event_loop() -> None:
+    """Keepalive and the embedded driver need one. It ends with the process."""
+    libvirt.virEventRegisterDefaultImpl()
+
+    def turn() -> None:
+        while True:
+            try:
+                libvirt.virEventRunDefaultImpl()
+            except libvirt.libvirtError:
+                time.sleep(_POLL_SECONDS)
+
+    threading.Thread(target=turn, daemon=True).start()
