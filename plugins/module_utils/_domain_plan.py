@@ -188,7 +188,7 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
         steps=tuple(steps),
         restart=_restart(state, root, options) if restarts else None,
         last=_last_steps(state, root, live, restarts, host, options),
-        warnings=_warnings(state, added, before, host),
+        warnings=_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
         added=added,
         change=_change(wanted, options, host) if done else None,
         waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
@@ -215,10 +215,15 @@ def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts:
 
 
 def _warnings(
-    state: DomainState, added: Sequence[Item], before: Mapping[str, Any], host: Host
+    state: DomainState, added: Sequence[Item], before: Mapping[str, Any], host: Host, bound: Sequence[Item]
 ) -> tuple[str, ...]:
     sentences = [first_share(state.name, host)] if added and not before else []
-    return tuple(each for each in [*sentences, *(submounts(item, host) for item in added)] if each)
+    shown = {item.share.tag: item for item in (*added, *bound)}
+    return tuple(each for each in [*sentences, *(submounts(item, host) for item in shown.values())] if each)
+
+
+def _is_bound_by(item: Item, binds: Sequence[_readonly_bind.MakeBind]) -> bool:
+    return any(step.path == item.share.source for step in binds)
 
 
 def _define(state: DomainState, root: Element, words: Sequence[str]) -> Define:

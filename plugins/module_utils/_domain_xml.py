@@ -82,7 +82,15 @@ def path(expression: str) -> Callable[[Element], list[Any]]:
 @functools.cache
 def _parser() -> Any:
     """One for all documents: making one takes as long as parsing a small domain. It can be used by many threads."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False)
+    # libvirt keeps what is below <metadata> as it was written, CDATA too.
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, strip_cdata=False
+    )
+
+
+def can_hold(text: str) -> bool:
+    """Whether the text can be in a document: https://www.w3.org/TR/xml/#charsets, without control characters."""
+    return not any("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff" for character in text)
 
 
 def serialised(root: Element) -> str:
@@ -134,13 +142,19 @@ def insert_after(sibling: Element, element: Element) -> Element:
 
 
 def remove(element: Element) -> None:
-    """Take the element away. The text around it stays, a comment beside it too."""
+    """Take the element away: what :func:`insert_after` did, undone. Text around it stays, a comment beside it too."""
     parent, previous = element.getparent(), element.getprevious()
-    if previous is not None:
-        if element.getnext() is None:
-            previous.tail = element.tail
-    elif len(parent) == 1 and not (parent.text or "").strip():
-        parent.text = None
+    # lxml takes the text behind an element away with it.
+    behind = element.tail or ""
+    if previous is None:
+        if behind.strip():
+            parent.text = (parent.text or "") + behind
+        elif len(parent) == 1 and not (parent.text or "").strip():
+            parent.text = None
+    elif (previous.tail or "").strip():
+        previous.tail += behind
+    else:
+        previous.tail = element.tail
     parent.remove(element)
 
 

@@ -6,6 +6,9 @@
 
 The rule (libvirt, qemu_validate.c): without guest NUMA cells ``memoryBacking/access`` must be ``shared``;
 with cells every cell must be, and one that says nothing has what ``memoryBacking`` says.
+
+libvirt does not look at memory devices. One that says nothing has what its cell has; one that is private is memory of
+the guest that the daemon cannot see: requests that lie in it are read as zeros. So it counts as not shared too.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def is_shared(root: Element) -> bool:
     modes = path("memoryBacking/access/@mode")(root)
     access = modes[0] if modes else None
     cells = _cells(root)
+    if _private_devices(root):
+        return False
     if not cells:
         return bool(access == "shared")
     return all((cell.get("memAccess") or access) == "shared" for cell in cells)
@@ -71,6 +76,10 @@ def share_memory(root: Element, backing: str, *, cell: bool) -> None:
     if cell and not _cells(root):
         _add_cell(root)
     if shared:
+        return
+    for device in _private_devices(root):
+        device.set("access", "shared")
+    if is_shared(root):
         return
     _share_backing(_memory_backing(root), backing)
     for item in _cells(root):
@@ -132,6 +141,11 @@ def _kibibytes(element: Element) -> int:
     if unit not in _UNITS:
         raise VirtiofsError(f"its <{element.tag}> has the unknown unit {unit}")
     return -(-int(element.text) * _UNITS[unit] // 1024)
+
+
+def _private_devices(root: Element) -> list[Element]:
+    """Plugged-in memory that the guest uses as its own. An NVDIMM is a disk to it, and can be private for a reason."""
+    return path("devices/memory[@access='private' and @model!='nvdimm']")(root)
 
 
 def _cells(root: Element) -> Iterable[Element]:

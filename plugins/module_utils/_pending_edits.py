@@ -35,6 +35,8 @@ _FILLED_IN_ATTRIBUTES = {
     "cpu": {"check", "mode", "match", "migratable"},
     "driver": {"name"},
     "cell": {"memAccess"},
+    # Ours too, when it was private.
+    "memory": {"access"},
 }
 
 # The endpoint of such a device is chosen at start when the definition leaves it out.

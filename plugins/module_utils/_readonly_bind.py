@@ -96,7 +96,11 @@ def steps_after(uuid: str, used: Iterable[str | None], host: Host, fstab: str) -
     """The bind mounts of a domain that none of its shares uses any more. Pure."""
     in_use = set(used)
     ours = f"{ROOT}/{uuid}-"
-    return tuple(RemoveBind(path, fstab) for path in sorted(host.binds) if path.startswith(ours) and path not in in_use)
+    return tuple(RemoveBind(path, fstab) for path in sorted(_of(ours, host)) if path not in in_use)
+
+
+def _of(prefix: str, host: Host) -> list[str]:
+    return [path for path in host.binds if path.startswith(prefix)]
 
 
 @dataclass(frozen=True)

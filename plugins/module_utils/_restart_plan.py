@@ -50,3 +50,10 @@ def _memory_as_running(root: Element, live: Element) -> None:
             remove(mine)
             if parent is not root and not len(parent) and not parent.attrib:
                 remove(parent)
+    mine, theirs = (tree.findall("devices/memory") for tree in (root, live))
+    for device, running in zip(mine, theirs) if len(mine) == len(theirs) else ():
+        access = running.get("access")
+        if access is None:
+            device.attrib.pop("access", None)
+        else:
+            device.set("access", access)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import copy
 import functools
-import os.path
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils import _paths
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import (
     Element,
     append,
@@ -104,7 +104,7 @@ def _meaning(name: str, share: Share) -> Any:
 
 
 # Few sources are shared with many domains.
-_plain = functools.lru_cache(maxsize=None)(os.path.normpath)
+_plain = functools.lru_cache(maxsize=None)(_paths.normalized)
 
 
 def filesystems(root: Element) -> Iterator[Element]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils import _paths
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, Host, Version, dotted
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element, path
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Element, can_hold, path
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, Share
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -30,6 +30,8 @@ QUEUE_MAXIMUM = 1024
 
 _VIRTIOFS: Version = (6, 2, 0)
 
+_IN_A_SESSION: Version = (10, 0, 0)
+
 # libvirt's NEWS.
 _OPTION_SINCE: Mapping[str, Version] = {
     "sandbox": (7, 2, 0),
@@ -38,34 +40,15 @@ _OPTION_SINCE: Mapping[str, Version] = {
     "open_files": (10, 6, 0),
 }
 
-# Below these everything belongs to the system. (/var, /var/lib, /tmp and the like are refused themselves, but hold
-# people's data too.)
-_CLOSED_TREES = (
-    "/bin",
-    "/boot",
-    "/dev",
-    "/efi",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var/lib/libvirt",
-    "/var/lib/virtiofs",
-    "/var/log",
-)
-
 # Where the role puts shares: it shows every one of them.
 _SHARES_ROOTS = ("/shared",)
 
+
 # Few sources are shared with many domains.
-_path_problem = functools.lru_cache(maxsize=None)(_paths.problem_with_path)
+@functools.cache
+def _path_problem(path: str) -> str | None:
+    return _paths.problem_with_path(path) or (None if can_hold(path) else "has a character that XML cannot hold")
+
 
 _RUST_ONLY = ("idmap", "open_files")
 
@@ -85,7 +68,12 @@ class Item:
 
     @property
     def label(self) -> str:
-        return f"share {self.share.tag} of domain {self.domain}"
+        return f"share {_shown(self.share.tag)} of domain {_shown(self.domain)}"
+
+
+def _shown(name: str) -> str:
+    """A name in a sentence, which is one line and gives no orders to a terminal."""
+    return name if name.isprintable() else repr(name)
 
 
 def check_items(items: Iterable[Item]) -> None:
@@ -111,6 +99,11 @@ def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
         if host.has_device is False:
             raise VirtiofsError(
                 f"{item.label}: QEMU {dotted(host.qemu)} on this hypervisor has no virtiofs device; QEMU 5.0 has"
+            )
+        if urlsplit(host.uri).path == "/session" and host.libvirt < _IN_A_SESSION:
+            raise VirtiofsError(
+                f"{item.label}: virtiofs needs libvirt {dotted(_IN_A_SESSION)} in {host.uri}, "
+                f"this is {dotted(host.libvirt)}"
             )
         daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
         if item.share.binary and daemon is None:
@@ -178,7 +171,7 @@ def _unsafe(plain: str, found: Directory, holding: Mapping[str, str]) -> str | N
         return f"{found.symlink} in {plain} is a symlink, whose target can change"
     if plain in _paths.system_directories or plain in _paths.public_directories or plain in _SHARES_ROOTS:
         return f"{plain} is a system directory"
-    for tree in _CLOSED_TREES:
+    for tree in _paths.system_trees:
         if _paths.within(plain, tree) or _paths.within(tree, plain):
             return f"{plain} is above or below the system directory {tree}"
     if plain in holding:

@@ -28,29 +28,29 @@ def first_share(name: str, host: Host) -> str | None:
 
 
 def submounts(item: Item, host: Host) -> str | None:
-    """The C daemon under libvirt does not announce filesystems below the shared directory."""
+    """What is mounted below the shared directory: a bind mount does not show it, the C daemon does not announce it."""
     source = item.bound_source or item.share.source
-    if source is None or not _is_c(host.virtiofsd):
-        return None
-    below = host.directories[source].submounts
+    below = () if source is None else host.directories[source].submounts
     if not below:
         return None
-    return (
-        f"{item.label}: {', '.join(below[:3])} below {source} is another filesystem: this virtiofsd does "
-        "not announce it to the guest, so inode numbers can clash there and it is not synced"
-    )
+    other = f"{item.label}: {', '.join(below[:3])} below {source} is another filesystem"
+    if item.bound_source is not None:
+        return f"{other}, which a read-only share does not have here: give it a share of its own"
+    if not _is_c(host.virtiofsd):
+        return None
+    return f"{other}: this virtiofsd does not announce it to the guest, so inode numbers can clash and it is not synced"
 
 
 def one_source_for_several(items: Sequence[Item], added: Iterable[Item]) -> list[str]:
     """Sources that several domains get, of which one is new."""
     new = {_paths.normalized(item.bound_source or item.share.source) for item in added if item.share.source}
+    by_source: dict[str, list[Item]] = {}
+    for item in items if new else ():
+        if not item.absent and item.share.source:
+            by_source.setdefault(_paths.normalized(item.share.source), []).append(item)
     sentences = []
     for source in sorted(new):
-        sharing = [
-            item
-            for item in items
-            if not item.absent and item.share.source and _paths.normalized(item.share.source) == source
-        ]
+        sharing = by_source.get(source, [])
         domains = list(dict.fromkeys(item.domain for item in sharing))
         if len(domains) < 2 or all(item.share.readonly for item in sharing):
             continue

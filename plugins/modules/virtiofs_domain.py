@@ -93,7 +93,7 @@ options:
             description: Ranges of user ids.
             type: list
             elements: dict
-            suboptions:
+            suboptions: &range
               start:
                 description: First id in the guest.
                 type: int
@@ -110,19 +110,7 @@ options:
             description: Ranges of group ids.
             type: list
             elements: dict
-            suboptions:
-              start:
-                description: First id in the guest.
-                type: int
-                required: true
-              target:
-                description: First id on the host.
-                type: int
-                required: true
-              count:
-                description: How many ids.
-                type: int
-                required: true
+            suboptions: *range
       require_mountpoint:
         description: Refuse when O(shares[].source) is not a mount point, as the guest would fill the host's root.
         type: bool

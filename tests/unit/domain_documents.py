@@ -163,6 +163,18 @@ _WRITTEN: dict[str, str] = {
         vcpu="<vcpu>4</vcpu>",
         cpu=_CELLS.format("", ""),
     ),
+    "a private memory device": _domain(
+        "<memory model='dimm' access='private'><target><size unit='KiB'>131072</size><node>0</node></target></memory>",
+        memory="<maxMemory slots='4' unit='KiB'>4194304</maxMemory><memory unit='KiB'>655360</memory>",
+        vcpu="<vcpu>4</vcpu>",
+        cpu=_CELLS.format("", ""),
+    ),
+    "a shared memory device in private cells": _domain(
+        "<memory model='dimm' access='shared'><target><size unit='KiB'>131072</size><node>1</node></target></memory>",
+        memory="<maxMemory slots='4' unit='KiB'>4194304</maxMemory><memory unit='KiB'>655360</memory>",
+        vcpu="<vcpu>4</vcpu>",
+        cpu=_CELLS.format(" memAccess='private'", " memAccess='private'"),
+    ),
     "a filesystem of another type": _domain(_NINE),
     "ram filesystem": _domain(
         "<filesystem type='ram'><source usage='10' units='MiB'/><target dir='/ram'/></filesystem>"

@@ -70,6 +70,8 @@ def surroundings(xml: str, tags: frozenset[str]) -> str:
                 _cut(element)
     for cell in root.iterfind("cpu/numa/cell"):
         cell.attrib.pop("memAccess", None)
+    for device in root.iterfind("devices/memory"):
+        device.attrib.pop("access", None)
     for element in list(root.iterfind("devices")):
         if not len(element):
             _cut(element)

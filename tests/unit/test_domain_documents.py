@@ -26,6 +26,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._pending_edits import pe
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._restart_plan import as_running
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_items
 
 _ITEMS = (
     item("new1", "/srv/new 1", queue=1024, cache="always", xattr=True, sandbox="chroot", thread_pool=4),
@@ -199,6 +200,82 @@ def test_any_shape_of_document(before: str, memory: str, cell: str) -> None:
         root.remove(cpu)
         after = text(root)
     assert surroundings(after, _TAGS) == surroundings(before, _TAGS)
+
+
+_ODD = """<!-- before --><?xml-stylesheet href="a"?>
+<domain type="qemu" xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>vm1</name>
+  <!-- a - free comment: <memoryBacking/> -->
+  <description>one&#13;\ntwo &amp; &lt;three&gt; &#128512; ]]&gt;</description>
+  <metadata>
+      <a:b xmlns:a='urn:a' xmlns='urn:default' a:c='1&#10;2&#9;3 &quot;4&quot;'><![CDATA[<not & xml>]]>
+   <c xmlns=''/> tail <?pi some thing?></a:b>
+  </metadata>
+  <memory>524288</memory>
+  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+  <devices>
+    <filesystem type='mount'><driver type='virtiofs'/><source dir='/srv/x'/><target dir='x'/></filesystem>
+      <!-- odd place -->
+  </devices><q:commandline><q:arg value='-x'/></q:commandline>
+</domain>
+<!-- after -->"""
+
+
+def test_what_is_not_ours_is_kept_to_the_byte() -> None:
+    before = text(Document(_ODD).copy())
+    assert "<![CDATA[<not & xml>]]>" in before
+    assert "&#13;" in before
+    after = _edit(_ODD, item("new1", "/srv/1", cache="always"), item("new2", "/srv/2"))
+    assert _without_elements_of(after, "new1", "new2") == before
+    assert _edit(after, absent("new1"), absent("new2")) == before
+
+
+def _without_elements_of(document: str, *tags: str) -> str:
+    for tag in tags:
+        pattern = rf"\n *<filesystem (?:(?!</filesystem>).)*<target dir=.{tag}.(?:(?!</filesystem>).)*</filesystem>"
+        document = re.sub(pattern, "", document, count=1, flags=re.S)
+    return document
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=20), st.text(max_size=30), st.sampled_from(["/srv/", "/srv/a b/", "//srv/./", "/"]))
+def test_any_words_are_refused_or_kept_as_they_are(tag: str, name: str, parent: str) -> None:
+    _refused_or_kept(item(tag, parent + name))
+
+
+@pytest.mark.parametrize(
+    "tag", ["--x", "*", "-", " ", "a b", "'\"<&>", "]]>", "%s{0}$(x)`", "é" * 18, "仮想", "😀", "#", "\\040"]
+)
+def test_odd_tags_and_paths(tag: str) -> None:
+    assert _refused_or_kept(item(tag, f"/srv/{tag}"))
+
+
+@pytest.mark.parametrize("odd", ["\n", "\0", "\x1b", "\udcff", "\ufffe", "\uffff", "\x7f"])
+def test_what_xml_or_fstab_cannot_hold_is_refused(odd: str) -> None:
+    assert not _refused_or_kept(item(f"a{odd}b", "/srv/a"))
+    assert not _refused_or_kept(item("a", f"/srv/a{odd}b"))
+    assert not _refused_or_kept(item("a", "/srv/a", binary=f"/usr/bin/a{odd}b"))
+
+
+def _refused_or_kept(asked: Item) -> bool:
+    """Whether it was kept: then a document holds it to the letter, and a second edit finds nothing to do."""
+    problem = _problem(asked)
+    if problem:
+        assert problem.isprintable()
+        return False
+    document = DOCUMENTS["a virtiofs share of somebody"]
+    after = _edit(document, asked)
+    found = _share.shares_in(parse(after))[asked.share.tag]
+    assert (found.tag, found.source) == (asked.share.tag, asked.share.source)
+    assert edited(Document(after).copy(), wanted(after, asked), options(), host()) == ()
+    return True
+
+
+def _problem(asked: Item) -> str | None:
+    try:
+        check_items([asked])
+    except VirtiofsError as error:
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -16,15 +16,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from domain_documents import _domain
-from domain_surroundings import RUST, C, item
+from domain_surroundings import RUST, C, absent, host, item
 
 from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _sources, _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._capabilities import has_virtiofs
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import parse
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import parse, serialised
 from ansible_collections.virtio.fs.plugins.module_utils._guest_agent import virtiofs_tags_mounted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import IdMap, IdRange
-from ansible_collections.virtio.fs.plugins.module_utils._share_rules import check_items
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import check_host, check_items
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,31 @@ def test_a_cell_has_all_processors_and_the_memory_at_boot(given: dict[str, str],
     _memory_plan.share_memory(root, "memfd", cell=True)
     cell = root.find("cpu/numa/cell")
     assert (cell.get("cpus"), cell.get("memory"), cell.get("memAccess")) == (cpus, memory, "shared")
+
+
+@pytest.mark.parametrize(
+    ("device", "backing", "shared"),
+    [
+        ("<memory model='dimm'>", "shared", True),
+        ("<memory model='dimm'>", "private", False),
+        ("<memory model='dimm' access='shared'>", "shared", True),
+        ("<memory model='dimm' access='private'>", "shared", False),
+        ("<memory model='virtio-mem' access='private'>", "shared", False),
+        ("<memory model='nvdimm' access='private'>", "shared", True),
+    ],
+)
+def test_memory_that_is_plugged_in_must_be_shared_too(device: str, backing: str, shared: bool) -> None:
+    cell = "<cpu><numa><cell id='0' cpus='0-1' memory='524288' unit='KiB'/></numa></cpu>"
+    memory = f"{device}<target><size unit='MiB'>128</size><node>0</node></target></memory>"
+    before = _domain(memory, cpu=cell, backing=f"<memoryBacking><access mode='{backing}'/></memoryBacking>")
+    root = parse(before)
+    assert _memory_plan.is_shared(root) is shared
+    _memory_plan.share_memory(root, "memfd", cell=False)
+    assert _memory_plan.is_shared(root)
+    if backing == "shared":
+        # Nothing but the device had to change.
+        assert "memfd" not in serialised(root)
+    assert root.find("devices/memory").get("access", "shared") == ("private" if "nvdimm" in device else "shared")
 
 
 @pytest.mark.parametrize(
@@ -178,10 +203,18 @@ def test_items_are_refused_by_name_and_option(options: dict[str, Any], sentence:
     wrong = item(**options)
     with pytest.raises(VirtiofsError) as caught:
         check_items([item("right"), wrong])
-    assert str(caught.value).startswith(f"share {wrong.share.tag} of domain vm1: ")
+    assert str(caught.value).startswith(f"{wrong.label}: ")
     assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"tag": "x" * 36}, {"tag": "ein Tag"}, {"tag": "ä" * 18}, {"queue": 1}])
 def test_items_that_are_right(options: dict[str, Any]) -> None:
     check_items([item(**options)])
+
+
+def test_a_session_has_virtiofs_from_libvirt_10_on() -> None:
+    session = {"uri": "qemu:///session"}
+    with pytest.raises(VirtiofsError, match=r"needs libvirt 10\.0\.0 in qemu:///session, this is 9\.0\.0"):
+        check_host([item()], host(libvirt=(9, 0, 0), **session))
+    check_host([item()], host(libvirt=(10, 0, 0), **session))
+    check_host([absent("data")], host(libvirt=(9, 0, 0), **session))

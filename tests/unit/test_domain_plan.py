@@ -295,6 +295,20 @@ def test_a_bind_mount_stays_until_the_share_changes_otherwise() -> None:
     assert remove == RemoveBind(path, "/etc/fstab")
 
 
+def test_what_is_mounted_below_the_source_is_not_in_a_read_only_bind_mount() -> None:
+    sources = {"/srv/data": Directory(submounts=("/srv/data/disk",))}
+    on = host(libvirt=(9, 0, 0), directories=sources)
+    said = "/srv/data/disk below /srv/data is another filesystem, which a read-only share does not have here"
+    for domain in (state(_BARE), state(_with("data"))):
+        first = _plan(domain, item(readonly=True), on=on)
+        assert [said in warning for warning in first.warnings if "/srv/data/disk" in warning] == [True]
+    # Said once, and not where everything is shared.
+    path = path_for(UUID, "data", "/srv/data")
+    bound = host(libvirt=(9, 0, 0), directories=sources, binds={path: Bind(path, "/srv/data")})
+    assert _plan(state(_with("data").replace("/srv/data", path)), item(readonly=True), on=bound).warnings == ()
+    assert [w for w in _plan(state(_BARE), item(), on=on).warnings if "/srv/data/disk" in w] == []
+
+
 def test_a_running_share_becomes_read_only_by_detach_and_attach() -> None:
     domain = state(_with("data"), _with("data"), mounted={"data": False})
     for on in (host(), host(libvirt=(9, 0, 0))):
