@@ -16,7 +16,11 @@ THERE = "/srv/cage"
 LIMIT = "hv1,vm1"
 OPEN_FILES = 20_000
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups --"
-DAEMONS = f"grep -lsaF {HERE} /proc/[0-9]*/cmdline | xargs --no-run-if-empty grep -lsa virtiofsd | sort"
+DAEMONS = f"""\
+for process in $(grep -lsx virtiofsd /proc/[0-9]*/comm); do
+    grep -lsaF {HERE} "${{process%/comm}}/cmdline"
+done
+"""
 
 # A device that is there on both sides, and reads without end where it is opened as a device.
 MAKE = f"""\
@@ -76,7 +80,7 @@ print(json.dumps([len(opened), error, os.read(opened[-1], 100).decode()]))
 # As if the mode of the parent had been loosened: what the mount itself keeps is seen alone.
 OPENED = f"""\
 place=$(mktemp -d /run/proof-XXXXXX) || exit 99
-trap 'umount $place; rmdir $place' EXIT
+trap 'cd /; umount $place; rmdir $place' EXIT
 chmod 755 $place
 mount --bind {HERE} $place || exit 98
 cd $place/attack || exit 97
