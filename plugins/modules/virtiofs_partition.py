@@ -152,8 +152,8 @@ notes:
   - The mount point itself is made immutable where its filesystem can do that. When the disk is not there, nobody can
     fill the bare directory.
   - A disk that is gone at boot stops nothing, C(nofail) sees to that. Guests that start then find an empty directory
-    that nobody can write to. A disk that comes later is mounted by systemd, and a guest that runs sees it when its
-    share is attached again.
+    that nobody can write to. A disk that comes later is mounted by C(mount) or the next run, since systemd gave up
+    waiting for it, and a guest that runs sees it when its share is attached again.
   - fstab mounts by label, and who can write to another device of this machine can give that the same label, such as a
     guest to a logical volume of its own. The next run refuses the duplicate and names it. At boot nobody looks, so
     give such guests image files, or volumes whose content udev does not read.
