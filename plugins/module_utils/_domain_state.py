@@ -56,13 +56,14 @@ class DomainState:
 
 @dataclass(frozen=True)
 class Directory:
-    """What stands on the host at the path of a source."""
+    """What stands on the host at the path of a source. ``silent``: why nobody can tell, all else means nothing then."""
 
     exists: bool = True
     directory: bool = True
     symlink: str | None = None
     mountpoint: bool = False
     submounts: tuple[str, ...] = ()
+    silent: str | None = None
 
 
 @dataclass(frozen=True)

@@ -246,9 +246,12 @@ def forget_binary(element: Element) -> None:
 
 
 def without_places(element: Element) -> Element:
-    """Drop what libvirt filled in, so that it can choose again where the device goes."""
-    for tag in ("address", "alias"):
-        _drop(element, tag)
+    """Drop what libvirt filled in, so that it can choose again where the device goes. A name of the user's stays."""
+    _drop(element, "address")
+    alias = element.find("alias")
+    # https://libvirt.org/formatdomain.html#devices
+    if alias is not None and not alias.get("name", "").startswith("ua-"):
+        remove(alias)
     return element
 
 

@@ -129,6 +129,8 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
         if item.absent or item.share.source is None:
             continue
         found = directories[item.share.source]
+        if found.silent is not None:
+            raise VirtiofsError(f"{item.label}: source: {found.silent}")
         problem = problems[item.share.source]
         if problem and not item.allow_unsafe_source:
             raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")

@@ -193,6 +193,10 @@ def test_a_numa_cell_as_in_the_original_recipe(libvirt: Libvirt, source: str) ->
     ("entry", "sentence"),
     [
         ({"domain": "vm9"}, "there is no domain vm9"),
+        ({"domain": "*"}, "there is no domain *"),
+        ({"domain": ""}, "there is no domain ''"),
+        ({"domain": "--all\n"}, "there is no domain '--all\\n'"),
+        ({"source": "/srv/\udcff"}, "has a character that XML cannot hold"),
         ({"tag": "x" * 37}, "tag has 37 bytes"),
         ({"tag": "a\nb"}, "tag has a character that cannot be printed"),
         ({"queue": 100}, "queue must be a power of two"),

@@ -316,6 +316,16 @@ def test_a_running_share_becomes_read_only_by_detach_and_attach() -> None:
         assert kinds[-2:] == [Reattach, Define]
 
 
+def test_a_name_that_the_user_gave_a_device_stays() -> None:
+    named = _with("data").replace("<alias name='data'/>", "<alias name='ua-mine'/><address type='pci' bus='0x01'/>")
+    (attach,) = _plan(state(named, _SHARED), item()).steps
+    assert ("ua-mine" in attach.xml, "address" in attach.xml) == (True, False)
+    domain = state(named, named, mounted={"data": False})
+    again = _plan(domain, item(cache="always")).steps[0]
+    assert "ua-mine" in again.old_xml
+    assert "ua-mine" in again.new_xml
+
+
 def test_no_step_shows_a_secret() -> None:
     secret = _domain("<graphics type='vnc' passwd='s3cret'/>")
     plan = _plan(state(secret, secret), item(), apply="restart")

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What virtiofs_domain sees at the sources of shares, also where nobody answers."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from silent_filesystem import silent_filesystem
+
+from ansible_collections.virtio.fs.plugins.module_utils import _sources
+from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_sources
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[str]:
+    path = tmp_path / "silent"
+    path.mkdir()
+    with silent_filesystem(str(path)):
+        yield str(path)
+    with only_one(str(path), 5):
+        pass
+
+
+def test_sources_on_a_filesystem_that_does_not_answer(
+    silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "ANSWER_SECONDS", 1.0)
+    (tmp_path / "plain").mkdir()
+    plain, behind = str(tmp_path / "plain"), [f"{silent}/{number}" for number in range(50)]
+    began = time.monotonic()
+    found = _sources.look([plain, silent, *behind])
+    assert time.monotonic() - began < 5
+    assert (found[plain].directory, found[plain].silent) == (True, None)
+    assert {found[path].silent for path in (silent, *behind)} == {f"{silent} did not answer within 1 seconds"}
+    with pytest.raises(VirtiofsError, match=r"share data of domain vm1: source: .* did not answer within 1 seconds"):
+        check_sources([Item("vm1", Share("data", behind[0]))], found)
+
+
+def test_what_is_seen_of_a_source(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("directory")
+    found = _sources.look([f"{tmp_path}/{name}" for name in ("directory/", "file", "link", "none")] + ["/proc"])
+    seen = [(each.exists, each.directory, each.symlink is not None, each.mountpoint) for each in found.values()]
+    assert seen == [
+        (True, True, False, False),
+        (True, False, False, False),
+        (True, True, True, False),
+        (False, False, False, False),
+        (True, True, False, True),
+    ]
