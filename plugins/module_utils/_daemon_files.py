@@ -9,11 +9,13 @@ The names: qemu_virtiofs.c, qemuVirtioFSCreatePidFilename; the directory: qemu_c
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from ansible_collections.virtio.fs.plugins.module_utils import _share
+from ansible_collections.virtio.fs.plugins.module_utils import _files, _share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 
 # virDomainDefGetShortName cuts a domain's name to so many characters.
@@ -45,6 +47,18 @@ class DaemonFiles:
         except OSError:
             return False
         return driver.st_mtime > machine.st_mtime
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs of ours out between looking at a definition and replacing it: libvirt cannot do both at once.
+
+        Where the connection has no directory here, or this user cannot see it, nobody is kept out.
+        """
+        if self._directory is None or not os.access(self._directory, os.R_OK):
+            yield
+            return
+        with _files.locked(self._directory, self._directory):
+            yield
 
     def _paths(self, live: Document) -> dict[str, str]:
         if self._directory is None:

@@ -148,25 +148,27 @@ class Hypervisor:
     def define(self, uuid: str, xml: str, expected: Document) -> None:
         """Replace the persistent definition, unless somebody else has changed it since ``expected`` was read."""
         name = self._name(uuid)
-        if self._definition(uuid, name) != expected:
-            raise VirtiofsError(
-                f"the definition of domain {name} was changed by somebody else meanwhile; nothing was done to it, "
-                "run again"
-            )
-        try:
-            self._connection.raw.defineXML(xml)
-        except libvirt.libvirtError as error:
-            _unless(lambda: self._definition(uuid, name) != expected, f"define domain {name}", error)
+        with self._files.alone():
+            if self._definition(uuid, name) != expected:
+                raise VirtiofsError(
+                    f"the definition of domain {name} was changed by somebody else meanwhile; nothing was done to it, "
+                    "run again"
+                )
+            try:
+                self._connection.raw.defineXML(xml)
+            except libvirt.libvirtError as error:
+                _unless(lambda: self._definition(uuid, name) != expected, f"define domain {name}", error)
 
     def attach(self, uuid: str, tag: str, xml: str, *, config: bool) -> None:
         """Hot-plug a share, into the persistent definition too when asked: then both happen, or neither."""
         flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | (libvirt.VIR_DOMAIN_AFFECT_CONFIG if config else 0)
         domain = self._connection.domain(uuid)
         name = domain.name()
-        try:
-            domain.attachDeviceFlags(xml, flags)
-        except libvirt.libvirtError as error:
-            _unless(lambda: tag in self._live_tags(uuid, name), f"attach {tag} to the running domain {name}", error)
+        with self._files.alone():
+            try:
+                domain.attachDeviceFlags(xml, flags)
+            except libvirt.libvirtError as error:
+                _unless(lambda: tag in self._live_tags(uuid, name), f"attach {tag} to the running domain {name}", error)
         if tag not in self._live_tags(uuid, name):
             raise VirtiofsError(f"libvirt attached {tag} to domain {name}, but its live XML does not show it")
 

@@ -5,7 +5,7 @@
 
 ``moment``: ``before_define``; ``answer_lost`` (the daemon has defined, and nobody hears of it); ``after_define``;
 ``while_reading``; ``before_start``; ``start_lost``. ``signal``: what the daemon gets. ``constants``: other time
-limits for the connection.
+limits for the connection. ``define_takes``: seconds that go by before a definition is replaced.
 """
 
 import importlib
@@ -58,6 +58,15 @@ def at(owner: type, method: str, before: str, lost: str = "", after: str = "") -
     setattr(owner, method, call)
 
 
+really_define = libvirt.virConnect.defineXML
+
+
+def define_slowly(self, xml):
+    time.sleep(fault.get("define_takes", 0))
+    return really_define(self, xml)
+
+
+libvirt.virConnect.defineXML = define_slowly
 at(libvirt.virConnect, "defineXML", "before_define", "answer_lost", "after_define")
 at(libvirt.virDomain, "XMLDesc", "while_reading")
 at(libvirt.virDomain, "create", "before_start", "start_lost")

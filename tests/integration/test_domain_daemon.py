@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,31 @@ def test_a_daemon_that_is_restarted_during_a_restart_of_a_domain(daemon: Daemon,
     result = daemon.module(**wanted, fault={"moment": "start_lost"})
     assert not result.get("failed"), result["msg"]
     assert tags(daemon.virsh("dumpxml", "vm1")) == ["data"]
+
+
+def test_runs_at_the_same_time_lose_nothing(daemon: Daemon, source: str) -> None:
+    names = ["a", "b", "c"]
+
+    def run(tag: str) -> dict[str, Any]:
+        return daemon.module(shares=[share(source, tag)], fault={"define_takes": 3})
+
+    with ThreadPoolExecutor() as pool:
+        results = dict(zip(names, pool.map(run, names)))
+    done = [tag for tag in names if not results[tag].get("failed")]
+    assert done
+    assert sorted(_defined(daemon)) == done
+    for tag in names:
+        if tag not in done:
+            assert "was changed by somebody else meanwhile" in _one_sentence(results[tag])
+            assert daemon.module(shares=[share(source, tag)])["changed"]
+    assert sorted(_defined(daemon)) == names
+
+
+def test_a_read_only_connection(daemon: Daemon, source: str) -> None:
+    uri = "qemu+unix:///system?socket=/run/libvirt/libvirt-sock-ro"
+    said = _one_sentence(daemon.module(shares=[share(source)], uri=uri))
+    assert "cannot read domain vm1" in said
+    assert _defined(daemon) == []
 
 
 def test_a_daemon_that_does_not_come_back(source: str, tmp_path: Path) -> None:
