@@ -16,7 +16,8 @@ description:
     C(map_users).
   - A user of the guest who is in the map is a user of the hypervisor, and is shown as such in both directions.
   - Root of the guest makes files as the first user of the map, unless the map has the id 0.
-  - Every other id of the guest is forbidden. It can own no new file, and nothing can be given to it. Every other id
+  - Every other id of the guest is forbidden. It can own no new file, and nothing can be given to it
+    (virtiofsd says EIO). Every other id
     of the hypervisor is shown to the guest as 65534, nobody.
   - A map says who owns what is made, it does not hide anything. Root of the guest still reads and changes every file
     of a share that is not read-only.
