@@ -123,3 +123,34 @@ def test_one_line_among_thousands(lab: DiskLab) -> None:
     assert lab.fstab.read_bytes() == many.encode() + b"LABEL=x /mnt/x ext4 rw 0 0\r\n"
     assert _fstab.edit(str(lab.fstab), lambda text: _fstab.without_entries(text, lambda other: other == entry))
     assert lab.fstab.read_bytes() == many.encode()
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_an_fstab_that_somebody_keeps_elsewhere_in_a_way_of_their_own(lab: DiskLab, ending: str) -> None:
+    lines = [
+        "# " + "x" * 100_000,
+        "\ttmpfs\t/mnt/a\\040b   tmpfs  noauto,x-long=" + "y" * 50_000 + " # a comment",
+        "",
+        "   ",
+        "LABEL=four /mnt/four ext4 noauto",
+        "not an entry",
+        "//server/share\t/mnt/c cifs noauto,password=#1\t0",
+        "LABEL=last /mnt/last ext4 noauto 0 0",
+    ]
+    before = ending.join(lines).encode() + b"\xff"
+    (lab.directory / "etc").mkdir()
+    real = lab.directory / "etc" / "kept"
+    real.write_bytes(before)
+    real.chmod(0o640)
+    lab.fstab.unlink()
+    lab.fstab.symlink_to("etc/kept")
+    item = {"label": lab.label(), "disk": lab.disk(16), "size": "rest"}
+    lab.converged(item)
+    text = real.read_bytes()
+    assert text.startswith(before + ending.encode() + b"LABEL=")
+    assert text[len(before) + len(ending) :].count(b"\n") == 1
+    assert text.endswith(b" 0 2" + ending.encode())
+    assert (lab.fstab.is_symlink(), real.stat().st_mode & 0o777) == (True, 0o640)
+    lab.converged({**item, "state": "absent"})
+    assert real.read_bytes() == before + ending.encode()
+    assert lab.fstab.is_symlink()
