@@ -92,25 +92,21 @@ class Connection:
         with doing(what):
             return action()
 
-    def domain(self, name: str) -> Any:
-        """The domain of that name or UUID.
+    def domain(self, uuid: str) -> Any:
+        """The domain of that UUID.
 
         :raises Gone: there is none.
         """
-        return self.surviving(f"look up domain {name}", lambda: self.look_up(name))
+        return self.surviving(f"look up domain {uuid}", lambda: self.look_up(uuid))
 
-    def look_up(self, name: str) -> Any:
+    def look_up(self, uuid: str) -> Any:
         """As :meth:`domain`, with libvirt's own errors: to be part of an action."""
-        by_uuid = None
-        if len(name) >= 32:
-            by_uuid = _none_if_gone(self.raw.lookupByUUIDString, name)
-        by_name = _none_if_gone(self.raw.lookupByName, name)
-        if by_uuid is not None and by_name is not None and by_uuid.UUIDString() != by_name.UUIDString():
-            raise VirtiofsError(f"{name} is the name of one domain and the UUID of another")
-        found = by_name or by_uuid
-        if found is None:
-            raise Gone(f"there is no domain {name if name.isprintable() and name else repr(name)} at {self.asked_for}")
-        return found
+        try:
+            return self.raw.lookupByUUIDString(uuid)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                raise Gone(f"there is no domain {uuid} at {self.asked_for}") from error
+            raise
 
     def _open(self) -> Any:
         try:
@@ -189,15 +185,6 @@ def failure(what: str, error: Exception) -> VirtiofsError:
 
 def words(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _none_if_gone(look_up: Any, name: str) -> Any:
-    try:
-        return look_up(name)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
-            return None
-        raise
 
 
 def _daemon_is_missing(error: Any) -> bool:

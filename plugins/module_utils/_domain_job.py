@@ -98,7 +98,7 @@ def _read(hypervisor: Hypervisor, items: Sequence[Item], options: Options, *, pu
         binds=_readonly_bind.read(options.fstab),
         has_device=_capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
     )
-    states = {name: hypervisor.state(name, public=public) for name in names(items, options.domains)}
+    states = hypervisor.states(names(items, options.domains), public=public)
     return Read([_asked(wanted, options, hypervisor) for wanted in by_domain(states, items, options, host)], host)
 
 

@@ -9,12 +9,19 @@ A daemon can go away at any moment, and what it was told can be done all the sam
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Iterable
 from typing import Any, Callable
 
-from ansible_collections.virtio.fs.plugins.module_utils import _connection, _domain_xml, _guest_agent, _share
+from ansible_collections.virtio.fs.plugins.module_utils import (
+    _connection,
+    _domain_list,
+    _domain_xml,
+    _guest_agent,
+    _share,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._connection import (
     Connection,
     Gone,
@@ -25,6 +32,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._connection import (
     words,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._daemon_files import DaemonFiles
+from ansible_collections.virtio.fs.plugins.module_utils._domain_list import DomainList
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Version
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -85,58 +93,70 @@ class Hypervisor:
         except libvirt.libvirtError:
             return ""
 
-    def names(self) -> list[str]:
-        """The UUIDs of all domains."""
-        return self._connection.surviving(
-            "list the domains", lambda: [domain.UUIDString() for domain in self._connection.raw.listAllDomains()]
-        )
+    def states(self, names: Iterable[str], *, public: bool = False) -> dict[str, DomainState]:
+        """Read domains, given by name or UUID.
 
-    def state(self, name: str, *, public: bool = False) -> DomainState:
-        """Read a domain, given by name or UUID.
-
-        :param public: also read the definition without secrets, for a diff.
-        :raises VirtiofsError: it is not there, or the name fits two.
+        :param public: also read the definitions without secrets, for a diff.
+        :raises Gone: one is not there.
+        :raises VirtiofsError: a name fits two.
         """
-        return self._connection.surviving(f"read domain {name}", lambda: self._state(name, public))
+        listed = _domain_list.read(self._connection)
+        uuids = {name: listed.uuid(name) for name in names}
+        return {name: self._read(uuid, listed, public) for name, uuid in uuids.items()}
 
-    def _state(self, name: str, public: bool) -> DomainState:
-        domain = self._connection.look_up(name)
-        persistent = bool(domain.isPersistent())
-        live, status = None, libvirt.VIR_DOMAIN_SHUTOFF
-        if domain.isActive():
-            live, status = Document(domain.XMLDesc(0)), domain.state()[0]
+    def all_states(self) -> list[DomainState]:
+        """Read every domain. One that goes away meanwhile is left out."""
+        listed = _domain_list.read(self._connection)
+        found = []
+        for uuid in listed.domains:
+            with contextlib.suppress(Gone):
+                found.append(self._read(uuid, listed, False))
+        return found
+
+    def _read(self, uuid: str, listed: DomainList, public: bool) -> DomainState:
+        what = f"read domain {listed.domains[uuid].name()}"
+        return self._connection.surviving(what, lambda: self._state(uuid, listed, public))
+
+    def _state(self, uuid: str, listed: DomainList, public: bool) -> DomainState:
+        domain = listed.domains[uuid]
+        if domain.connect() is not self._connection.raw:
+            domain = self._connection.look_up(uuid)
+        # The number is from when all were listed, and libvirt gives the document of a domain that is off none.
+        live = Document(_dumped(domain, 0)) if domain.ID() != -1 else None
+        if live is not None and live.root.get("id") is None:
+            live = None
         inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
         secrets = 0 if self._connection.readonly else libvirt.VIR_DOMAIN_XML_SECURE
         return DomainState(
             name=domain.name(),
-            uuid=domain.UUIDString(),
-            config=Document(domain.XMLDesc(inactive | secrets)),
+            uuid=uuid,
+            config=Document(_dumped(domain, inactive | secrets)),
             public=Document(domain.XMLDesc(inactive)) if public else None,
             live=live,
-            persistent=persistent,
-            paused=live is not None and status != libvirt.VIR_DOMAIN_RUNNING,
+            persistent=uuid in listed.persistent,
+            paused=live is not None and uuid not in listed.running,
             memory_forgotten=live is not None and self._forgot_memory(domain.name()),
-            managed_save=live is None and persistent and _managed_save(domain),
+            managed_save=live is None and uuid in listed.saved,
             dead=frozenset() if live is None else self._files.dead(live),
         )
 
-    def mounted(self, name: str, tags: Iterable[str]) -> dict[str, bool | None]:
+    def mounted(self, uuid: str, tags: Iterable[str]) -> dict[str, bool | None]:
         """Whether the guest has these tags mounted; None where nobody can tell."""
         wanted = tuple(tags)
         if not wanted:
             return {}
-        mounted = self._tags_mounted(name)
+        mounted = self._tags_mounted(uuid)
         return {tag: None if mounted is None else tag in mounted for tag in wanted}
 
-    def agent(self, name: str) -> Callable[[str], str] | None:
+    def agent(self, uuid: str) -> Callable[[str], str] | None:
         """Says one command to a guest's agent and returns the answer; None where this connection cannot ask."""
         ask = getattr(_connection.libvirt_qemu, "qemuAgentCommand", None)
         if ask is None or self._connection.readonly:
             return None
-        domain = self._connection.domain(name)
+        domain = self._connection.domain(uuid)
 
         def say(command: str) -> str:
-            with doing(f"ask the guest agent of domain {name}"):
+            with doing(f"ask the guest agent of domain {domain.name()}"):
                 return str(ask(domain, command, AGENT_SECONDS, 0))
 
         return say
@@ -271,8 +291,8 @@ class Hypervisor:
     def _stopped_by(self, uuid: str, deadline: float) -> bool:
         return _comes_true(lambda: not self.is_running(uuid), max(0.0, deadline - time.monotonic()))
 
-    def _tags_mounted(self, name: str) -> frozenset[str] | None:
-        say = self.agent(name)
+    def _tags_mounted(self, uuid: str) -> frozenset[str] | None:
+        say = self.agent(uuid)
         return None if say is None else _guest_agent.virtiofs_tags_mounted(say)
 
     def _forgot_memory(self, name: str) -> bool:
@@ -300,11 +320,17 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
     raise failure(what, error) from error
 
 
-def _managed_save(domain: Any) -> bool:
+def _dumped(domain: Any, flags: int) -> str:
+    """A document of a domain that was there when all were listed.
+
+    :raises Gone: it is not there any more.
+    """
     try:
-        return bool(domain.hasManagedSaveImage(0))
-    except libvirt.libvirtError:
-        return False
+        return str(domain.XMLDesc(flags))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            raise Gone(f"domain {domain.name()} went away meanwhile") from error
+        raise
 
 
 def _comes_true(condition: Callable[[], bool], seconds: float) -> bool:

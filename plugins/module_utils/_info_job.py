@@ -21,7 +21,7 @@ from ansible_collections.virtio.fs.plugins.module_utils import (
     _virtiofsd,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
-from ansible_collections.virtio.fs.plugins.module_utils._hypervisor import Gone, Hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._info_facts import Daemon, Domain, Facts
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError, reconcile
@@ -87,17 +87,8 @@ def _connected(uri: str) -> tuple[Hypervisor, bool]:
 
 
 def _states(hypervisor: Hypervisor, names: Sequence[str]) -> list[DomainState]:
-    found: dict[str, DomainState] = {}
-    for name in names or hypervisor.names():
-        try:
-            state = hypervisor.state(name)
-        except Gone:
-            if names:
-                raise
-            # It was there a moment ago, when all were listed.
-            continue
-        found[state.uuid] = state
-    return sorted(found.values(), key=lambda state: state.name)
+    states = hypervisor.states(names).values() if names else hypervisor.all_states()
+    return sorted({state.uuid: state for state in states}.values(), key=lambda state: state.name)
 
 
 def _with_guests(hypervisor: Hypervisor, states: Sequence[DomainState], fstab: bool) -> list[Domain]:

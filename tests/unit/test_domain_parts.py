@@ -16,10 +16,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from domain_documents import _domain
-from domain_surroundings import RUST, C, absent, host, item
+from domain_surroundings import RUST, UUID, C, absent, host, item
 
 from ansible_collections.virtio.fs.plugins.module_utils import _memory_plan, _pci_ports, _sources, _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._capabilities import has_virtiofs
+from ansible_collections.virtio.fs.plugins.module_utils._connection import Gone
+from ansible_collections.virtio.fs.plugins.module_utils._domain_list import DomainList
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import parse, serialised
 from ansible_collections.virtio.fs.plugins.module_utils._guest_agent import virtiofs_tags_mounted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -210,6 +212,26 @@ def test_items_are_refused_by_name_and_option(options: dict[str, Any], sentence:
 @pytest.mark.parametrize("options", [{"tag": "x" * 36}, {"tag": "ein Tag"}, {"tag": "ä" * 18}, {"queue": 1}])
 def test_items_that_are_right(options: dict[str, Any]) -> None:
     check_items([item(**options)])
+
+
+_OTHER = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize("name", ["vm1", UUID, UUID.upper(), UUID.replace("-", "")])
+def test_a_domain_is_found_by_its_name_and_by_its_uuid(name: str) -> None:
+    nobody: frozenset[str] = frozenset()
+    listed = DomainList("qemu:///system", {UUID: 1, _OTHER: 2}, {"vm1": UUID, "vm2": _OTHER}, nobody, nobody, nobody)
+    assert listed.uuid(name) == UUID
+    for unknown in ("vm", "VM1", UUID[:-1], "*", ""):
+        with pytest.raises(Gone, match="there is no domain"):
+            listed.uuid(unknown)
+
+
+def test_a_name_that_is_the_uuid_of_another_domain_is_refused() -> None:
+    nobody: frozenset[str] = frozenset()
+    listed = DomainList("qemu:///system", {UUID: 1, _OTHER: 2}, {UUID: _OTHER}, nobody, nobody, nobody)
+    with pytest.raises(VirtiofsError, match="the name of one domain and the UUID of another"):
+        listed.uuid(UUID)
 
 
 def test_a_session_has_virtiofs_from_libvirt_10_on() -> None:
