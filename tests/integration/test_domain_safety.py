@@ -182,6 +182,41 @@ def test_a_definition_that_changed_meanwhile_is_not_overwritten(libvirt: Libvirt
     assert "static'>1<" in libvirt.config("vm1")
 
 
+def test_what_others_wrote_into_metadata_is_kept_to_the_byte(libvirt: Libvirt, source: str) -> None:
+    metadata = (
+        "<title>Größe ☃ 😀</title><description>one\n  two &amp; &lt;three&gt;</description><metadata>"
+        "<m:a xmlns:m='urn:m' m:b='1&#10;2 &quot;3&quot;'><![CDATA[<x & y>]]><!-- kept --><c xmlns=''/> tail&#13;</m:a>"
+        "</metadata>"
+    )
+    libvirt.ask("define", xml=machine(top=metadata))
+    before = _metadata(libvirt)
+    assert "<![CDATA[<x & y>]]>" in before
+    assert libvirt.domain_module(shares=[share(source, "a")])["changed"]
+    assert libvirt.domain_module(shares=[share(source, "a", cache="always"), share(source, "b")])["changed"]
+    assert _metadata(libvirt) == before
+    assert not libvirt.domain_module(shares=[share(source, "a", cache="always"), share(source, "b")])["changed"]
+
+
+def _metadata(libvirt: Libvirt) -> str:
+    xml = libvirt.config("vm1")
+    return xml[xml.index("<title>") : xml.index("</metadata>")]
+
+
+@pytest.mark.parametrize("tag", ["--x", "*", "a b", "'\"<&>", "é☃😀", "%s$(x)`"])
+def test_odd_tags_and_paths(libvirt: Libvirt, source: str, tag: str) -> None:
+    path = Path(source) / tag
+    path.mkdir()
+    libvirt.ask("define", xml=machine(memory=SHARED_MEMORY))
+    libvirt.ask("start", domain="vm1")
+    wanted = [share(f"{path}/", tag)]
+    assert libvirt.domain_module(shares=wanted)["restart_required"] == []
+    assert tags(libvirt.live("vm1")) == tags(libvirt.config("vm1")) == [tag]
+    assert not libvirt.domain_module(shares=[share(str(path), tag)])["changed"]
+    gone = [{"domain": "vm1", "tag": tag, "state": "absent"}]
+    assert libvirt.domain_module(shares=gone, force_detach=True, apply="config")["changed"]
+    assert tags(libvirt.config("vm1")) == []
+
+
 def test_a_managed_save_image_is_in_the_way(libvirt: Libvirt, source: str) -> None:
     libvirt.ask("define", xml=machine())
     libvirt.ask("start", domain="vm1")
