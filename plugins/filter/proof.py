@@ -15,6 +15,12 @@ OK = "ok"
 READ_ONLY = "read-only"
 SKIPPED = "not done in check mode"
 _UNREACHED = "could not be reached"
+# What a guest alone cannot mend.
+_REMEDY = (
+    "its virtiofsd on the hypervisor is probably dead (virtio.fs.virtiofs_info tells): stop and start the domain, a "
+    "reboot of the guest is not enough (virtiofs_host_apply: restart does it, with virtiofs_host_force_off: true when "
+    "the guest cannot shut down)"
+)
 
 
 def measurements(proofs: Sequence[Mapping[str, Any]], side: str, size: str) -> list[dict[str, Any]]:
@@ -58,7 +64,8 @@ def proven(
         "read": _answers(read, "the hypervisor"),
     }
     rows = []
-    for proof in proofs:
+    for number, proof in enumerate(proofs):
+        asked = guest.get("probes", ())[2 * number : 2 * number + 2]
         host_wrote = next(answers["wrote"])
         guest_read, guest_wrote = next(answers["guest"]), next(answers["guest"])
         host_read = READ_ONLY if proof["readonly"] else next(answers["read"])
@@ -69,7 +76,9 @@ def proven(
             to_host = _first_wrong((("cannot clean up", cleaned),))
         if proof["readonly"] and to_host == OK:
             to_host = READ_ONLY
-        rows.append({**proof, "host_to_guest": to_guest, "guest_to_host": to_host, "ok": _well(to_guest, to_host)})
+        silent = any(probe.get("errno") == "ETIMEDOUT" for probe in asked)
+        row = {"host_to_guest": to_guest, "guest_to_host": to_host, "ok": _well(to_guest, to_host), "silent": silent}
+        rows.append({**proof, **row})
     return rows
 
 
@@ -102,7 +111,7 @@ def _well(*answers: str) -> bool:
 
 
 def unproven(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each direction of each share that is not proven."""
+    """A sentence for each direction of each share that is not proven, and one for each that does not answer."""
     sentences = []
     for row in rows:
         name = f"{row['share']} ({row['host_path']} on {row['guest_path']})"
@@ -110,6 +119,8 @@ def unproven(rows: Iterable[Mapping[str, Any]]) -> list[str]:
             sentences.append(f"{name}, host to guest: {row['host_to_guest']}")
         if not _well(row["guest_to_host"]):
             sentences.append(f"{name}, guest to host: {row['guest_to_host']}")
+        if row.get("silent"):
+            sentences.append(f"{row['share']}: {_REMEDY}")
     return sentences
 
 

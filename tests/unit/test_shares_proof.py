@@ -106,6 +106,19 @@ def test_the_answers_of_several_shares_are_not_mixed_up():
     assert [row["ok"] for row in rows] == [True, False]
 
 
+def test_for_a_share_that_does_not_answer_the_remedy_is_named_once():
+    late = {"ok": False, "error": "/mnt did not answer within 60 seconds", "errno": "ETIMEDOUT", "skipped": False}
+    well = {"ok": True, "error": None, "errno": None, "skipped": False}
+    other = {**DATA, "share": "other"}
+    guest = {"probes": [late, late, well, well]}
+    rows = proven([DATA, other], answers(None, None), guest, answers(None, None, None, None))
+    assert [row["silent"] for row in rows] == [True, False]
+    sentences = unproven(rows)
+    assert len(sentences) == 3
+    assert sentences[-1].startswith("data: its virtiofsd on the hypervisor is probably dead")
+    assert "virtiofs_host_apply: restart" in sentences[-1]
+
+
 def test_a_guest_that_cannot_be_reached_proves_nothing():
     (row,) = proven([DATA], WROTE, {"unreachable": True, "msg": "ssh"}, READ)
     assert directions(row)[0] == "the guest could not be reached"
