@@ -78,7 +78,7 @@ def test_it_names_the_share_and_the_remedy(verified):
     messages = " ".join(one.message for one in verified[0].failures())
     assert "victim: its virtiofsd on the hypervisor is probably dead" in messages
     assert "virtiofs_host_apply: restart" in messages
-    assert "other" not in messages
+    assert "/srv/other" not in messages
 
 
 def test_at_most_one_process_is_stuck(verified, vm2):
