@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _guest_kernel, _mounts
 from ansible_collections.virtio.fs.plugins.module_utils._bounded import Work, touch_all
@@ -16,7 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import Direc
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import REMEDY
 from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, holding, on_path
-from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
+from ansible_collections.virtio.fs.plugins.module_utils._paths import normalized, symlink_in
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 # What a mount says whose device was unplugged, or whose automount finds no share.
@@ -30,18 +30,22 @@ def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
     """
     mounts = _mounts.current()
     asked = [want for want in wanted if want.state == "mounted" and _to_be_asked(mounts, want)]
-    gone = _ask(asked, wait)
+    systemd = os.path.isdir("/run/systemd/system")
+    text = _fstab.read(fstab)
+    others = _others_in_fstab(mounts, text, asked) if systemd else {}
+    gone, silent = _ask(asked, others, wait)
     # To ask an automount mounts it.
     mounts = _mounts.current() if asked else mounts
     going = any(want.state in ("unmounted", "absent") for want in wanted)
     return GuestState(
         kernel=_guest_kernel.read(),
         mounts=mounts,
-        fstab=_fstab.read(fstab),
+        fstab=text,
         fstab_path=fstab,
-        systemd=os.path.isdir("/run/systemd/system"),
+        systemd=systemd,
         directories={want.path: _directory(want.path) for want in wanted if _to_be_looked_at(mounts, want)},
         gone=gone,
+        silent=silent,
         everywhere=_mounts.in_every_namespace() if going else (),
     )
 
@@ -61,8 +65,21 @@ def _to_be_looked_at(mounts: Sequence[Mount], want: WantedMount) -> bool:
     )
 
 
-def _ask(asked: Sequence[WantedMount], wait: float) -> dict[str, str]:
-    works: dict[str, Work] = {want.path: _question(want.path) for want in asked}
+def _others_in_fstab(mounts: Sequence[Mount], text: str, asked: Sequence[WantedMount]) -> dict[str, str]:
+    """Shares that nobody asks about, by path, which systemd looks at whenever it reads fstab."""
+    holders = [holding(mounts, normalized(entry.path)) for entry in _fstab.entries(text)]
+    known = {want.path for want in asked}
+    return {
+        mount.path: mount.source
+        for mount in holders
+        if mount is not None and mount.fstype == "virtiofs" and mount.path not in known
+    }
+
+
+def _ask(
+    asked: Sequence[WantedMount], others: Mapping[str, str], wait: float
+) -> tuple[dict[str, str], dict[str, str]]:
+    works: dict[str, Work] = {path: _question(path) for path in (*(want.path for want in asked), *others)}
     outcomes = touch_all(works, wait)
     gone: dict[str, str] = {}
     silent = []
@@ -76,7 +93,7 @@ def _ask(asked: Sequence[WantedMount], wait: float) -> dict[str, str]:
             gone[want.path] = os.strerror(outcome.values[0])
     if silent:
         raise VirtiofsError(f"{'; '.join(silent)}: {REMEDY}")
-    return gone
+    return gone, {path: tag for path, tag in others.items() if outcomes[path].stuck is not None}
 
 
 def _question(path: str) -> Work:

@@ -47,7 +47,8 @@ class Directory:
 @dataclass(frozen=True)
 class GuestState:
     """``directories`` of the paths that nothing is mounted on. ``gone`` are the mounts whose share is not there
-    any more, with what the kernel says. ``everywhere`` has the mounts of all processes, where something is to go."""
+    any more, with what the kernel says. ``silent`` are shares in fstab that no item has mounted and that do not
+    answer, with their tags. ``everywhere`` has the mounts of all processes, where something is to go."""
 
     kernel: Kernel
     mounts: tuple[Mount, ...]
@@ -56,6 +57,7 @@ class GuestState:
     systemd: bool
     directories: Mapping[str, Directory] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
     everywhere: tuple[Mount, ...] = ()
 
 
@@ -77,6 +79,7 @@ def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> P
         steps.append(_mount_steps.LoadModule())
     steps += _each_directory_once([step for item in items for step in item.taking])
     if state.systemd and state.fstab_path == _FSTAB and any(item.writes for item in items):
+        _refuse_silent(state)
         steps.append(_mount_steps.ReadUnitsAgain())
     for item in items:
         steps += item.automounting
@@ -111,6 +114,15 @@ class _Item:
     writes: bool = False
     line: Entry | None = None
     listed: bool = True
+
+
+def _refuse_silent(state: GuestState) -> None:
+    """Systemd resolves every mount point when it reads fstab: its first process would wait with the share."""
+    for path, tag in state.silent.items():
+        raise VirtiofsError(
+            f"cannot change {state.fstab_path} now: systemd reads it again and would wait for the share {tag}, which "
+            f"is mounted on {path} and does not answer: {_mount_steps.REMEDY}"
+        )
 
 
 def _each_directory_once(steps: Sequence[Step[Any]]) -> list[Step[Any]]:

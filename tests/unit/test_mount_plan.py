@@ -185,6 +185,18 @@ def test_a_path_that_cannot_be_a_mount_point_is_refused(directory: Directory, me
         _plan(_state(directories={"/srv/media": directory}), {})
 
 
+def test_systemd_is_not_made_to_wait_for_a_share_that_does_not_answer() -> None:
+    dead = {"/srv/dead": "dead"}
+    for item in ({}, {"state": "present"}):
+        with pytest.raises(VirtiofsError, match="would wait for the share dead, which is mounted on /srv/dead"):
+            _plan(_state(silent=dead), item)
+    with pytest.raises(VirtiofsError, match="would wait for the share dead"):
+        _plan(_state(_LIVE, fstab=_LINE, silent=dead), {"state": "absent"})
+    assert _plan(_state(_LIVE, fstab=_LINE, silent=dead), {}).steps == ()
+    assert _plan(_state(_LIVE, fstab=_LINE, silent=dead), {"state": "unmounted"}).steps
+    assert _plan(_state(silent=dead, systemd=False), {}).steps
+
+
 def test_two_mounts_in_one_new_directory_make_it_once() -> None:
     directories = {f"/srv/new/{tag}": Directory(missing=("/srv/new", f"/srv/new/{tag}")) for tag in ("a", "b", "c")}
     items = [{"tag": tag, "path": f"/srv/new/{tag}"} for tag in ("a", "b")]

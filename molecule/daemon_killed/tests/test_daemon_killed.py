@@ -62,7 +62,14 @@ def shared_again(verified):
 
 
 @pytest.fixture(scope="session")
-def healed(shared_again):
+def let_go_of_the_other(shared_again, vm2):
+    """Whoever has systemd read fstab now would have its first process wait with the dead share."""
+    run = play("virtio.fs.unshare", extra=extra(virtiofs_unshare=["other"]), limit=LIMIT, timeout=300)
+    return run, vm2.touch("grep -c virtiofs /etc/fstab; timeout 15 systemctl is-active ssh.service multi-user.target")
+
+
+@pytest.fixture(scope="session")
+def healed(let_go_of_the_other):
     return play("virtio.fs.share", extra=extra("restart", virtiofs_host_force_off=True), limit=LIMIT)
 
 
@@ -96,6 +103,13 @@ def test_the_playbook_ends_in_time_too(shared_again):
 def test_the_hypervisor_says_that_the_daemon_is_dead(shared_again):
     (result,) = shared_again[0].of("virtiofs_domain", "hv1")
     assert "daemon_dead" in str(result.returned["restart_required"])
+
+
+def test_systemd_is_not_made_to_wait_with_it(let_go_of_the_other):
+    run, seen = let_go_of_the_other
+    messages = " ".join(one.message for one in run.failures("vm2"))
+    assert "would wait for the share victim" in messages
+    assert seen.text.split() == ["2", "active", "active"]
 
 
 def test_a_restart_that_may_force_heals_it(healed):
