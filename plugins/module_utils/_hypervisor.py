@@ -65,18 +65,16 @@ class Hypervisor:
 
     @property
     def uri(self) -> str:
-        return str(self._connection.surviving("ask for the URI", lambda: self._connection.raw.getURI()))
+        return str(self._told("the URI", "getURI"))
 
     @property
     def driver(self) -> str:
         """``QEMU``, ``TEST``, …"""
-        return str(self._connection.surviving("ask for the driver", lambda: self._connection.raw.getType())).upper()
+        return str(self._told("the driver", "getType")).upper()
 
     @property
     def libvirt_version(self) -> Version:
-        return _version(
-            self._connection.surviving("ask for libvirt's version", lambda: self._connection.raw.getLibVersion())
-        )
+        return _version(self._told("libvirt's version", "getLibVersion"))
 
     @property
     def qemu_version(self) -> Version:
@@ -257,6 +255,12 @@ class Hypervisor:
         domain = self._connection.domain(uuid)
         with doing(f"remove the managed save image of domain {domain.name()}"):
             domain.managedSaveRemove(0)
+
+    def _told(self, what: str, method: str) -> Any:
+        def ask() -> Any:
+            return getattr(self._connection.raw, method)()
+
+        return self._connection.surviving(f"ask for {what}", ask)
 
     def _name(self, uuid: str) -> str:
         return str(self._connection.domain(uuid).name())
