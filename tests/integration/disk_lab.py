@@ -219,20 +219,21 @@ class DiskLab:
             if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(VirtiofsError):
                     _immutable.set_immutable(str(path), False)
-        # The kernel frees a loop device when its last user has gone, which a killed process may still be, and a
-        # program that was started meanwhile and made a namespace of its own.
-        deadline = time.monotonic() + 30
-        while (left := self._attached()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 10
+        while (left := self._left()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        users = [use for name in left for use in self._uses(name)]
         shutil.rmtree(self.directory)
         if left:
-            raise RuntimeError(f"a test has left {', '.join(left)} attached: {'; '.join(users)}")
+            raise RuntimeError(f"a test has left {', '.join(left)} attached")
 
-    def _uses(self, loop: str) -> list[str]:
-        nodes = [loop, *(str(path) for path in Path("/dev").glob(f"{Path(loop).name}p*"))]
+    def _left(self) -> list[str]:
+        """What nobody frees any more. The kernel does, when a program goes that has copied the mount meanwhile."""
         views = _holders.views()
-        return [use for node in nodes for use in views.anywhere(_holders.device_number(node) or "", node)]
+        return [name for name in self._attached() if not any(self._users(views, name))]
+
+    def _users(self, views: _holders.Views, loop: str) -> Iterator[str]:
+        for node in [loop, *(str(path) for path in Path("/dev").glob(f"{Path(loop).name}p*"))]:
+            yield from views.anywhere(_holders.device_number(node) or "", node)
 
     def _unmount(self, *command: str) -> None:
         for line in reversed(self.mountinfo()):
