@@ -9,6 +9,7 @@ runs in a user namespace besides, in which nobody is root: libvirtd asks for its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -57,6 +58,7 @@ class Daemon:
         self.restarts = restarts
         self.directory = directory
         self._log = (directory / "daemon.log").open("ab")
+        self._made = [] if session else [path for path in _DIRECTORIES if not os.path.isdir(path)]
         user = [f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--user"] if session else []
         if session:
             # Bind mounts need root, and a session has no directories of the system.
@@ -138,6 +140,18 @@ class Daemon:
         self._holder.wait(10)
         self._log.close()
         self._home.cleanup()
+        self._kill_machines()
+        for path in self._made:
+            os.rmdir(path)
+
+    def _kill_machines(self) -> None:
+        """What a failed test left running: a machine outlives its daemon."""
+        for file in (self.directory / "run" / "libvirt" / "qemu").glob("*.pid"):
+            program = Path(f"/proc/{file.read_text().strip()}/cmdline")
+            with contextlib.suppress(OSError):
+                name = program.read_bytes().partition(b"\0")[0].rpartition(b"/")[2]
+                if name.startswith((b"qemu-system", b"virtiofsd")):
+                    os.kill(int(file.read_text()), signal.SIGKILL)
 
     def _start(self) -> subprocess.Popen[bytes]:
         libvirtd = shutil.which("libvirtd", path=f"{os.environ['PATH']}:/usr/sbin")
