@@ -32,7 +32,7 @@ JOBS = ("sequential", "random", "direct", "mapped")
 ELSEWHERE = "binderfs,bind-mount,dup,eventfd,fd-fork,ioprio,procfs,statmount,umask"
 SMALL = (
     "--chdir-dirs 64 --dentries 256 --dir-dirs 256 --dirdeep-dirs 1 --dirdeep-inodes 256 --dirmany-bytes 0"
-    " --copy-file-bytes 8M --fallocate-bytes 16M --fiemap-bytes 4M --fpunch-bytes 4M --hdd-bytes 16M"
+    " --copy-file-bytes 128M --fallocate-bytes 16M --fiemap-bytes 4M --fpunch-bytes 4M --hdd-bytes 16M"
     " --iomix-bytes 16M --sync-file-bytes 16M --open-max 1000"
 )
 STRESS = f"""\
