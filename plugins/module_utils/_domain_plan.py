@@ -247,7 +247,7 @@ def _added(tags: Sequence[str]) -> frozenset[str]:
 def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: Wanted) -> None:
     tags = [item.share.tag for item in wanted.present]
     for tag in tags:
-        if tag in found and found[tag].source is None:
+        if any(tag in shares and shares[tag].source is None for shares in (found, wanted.state.live_shares)):
             raise VirtiofsError(f"share {tag} is served through a socket by a daemon that is not libvirt's")
     new = {tag for tag in tags if tag not in found}
     for element in _share.filesystems(root) if new else ():

@@ -240,3 +240,9 @@ def test_a_session_has_virtiofs_from_libvirt_10_on() -> None:
         check_host([item()], host(libvirt=(9, 0, 0), **session))
     check_host([item()], host(libvirt=(10, 0, 0), **session))
     check_host([absent("data")], host(libvirt=(9, 0, 0), **session))
+
+
+def test_another_driver_of_libvirt_is_refused() -> None:
+    with pytest.raises(VirtiofsError, match="virtiofs needs libvirt's QEMU driver, lxc:///system has LXC"):
+        check_host([item()], host(driver="LXC", uri="lxc:///system"))
+    check_host([absent("data")], host(driver="LXC", uri="lxc:///system"))

@@ -326,6 +326,14 @@ def test_a_name_that_the_user_gave_a_device_stays() -> None:
     assert "ua-mine" in again.new_xml
 
 
+@pytest.mark.parametrize("where", ["definition", "machine"])
+def test_a_share_that_somebody_elses_daemon_serves_is_left_alone(where: str) -> None:
+    served = _with("data").replace("<source dir='/srv/data'/>", "<source socket='/run/other.sock'/>")
+    documents = {"definition": (served, None), "machine": (_with("data"), served)}[where]
+    with pytest.raises(VirtiofsError, match="served through a socket"):
+        _plan(state(*documents), item(), force_detach=True)
+
+
 def test_no_step_shows_a_secret() -> None:
     secret = _domain("<graphics type='vnc' passwd='s3cret'/>")
     plan = _plan(state(secret, secret), item(), apply="restart")
