@@ -95,11 +95,12 @@ def _cells(row: Row) -> list[str]:
 
 
 def _summary(model: Report) -> str:
+    notes = model.count("note")
     parts = [
         f"{model.reached} of {len(model.hypervisors)} hypervisors answered",
         f"{model.shares} shares in {model.guests} guests",
         f"{model.proven} of {len(model.rows)} proven",
-        f"{sum(len(each.problems) for each in model.hypervisors)} problems",
+        f"{model.count('bad') + model.count('warning')} problems" + (f" and {notes} notes" if notes else ""),
     ]
     return ", ".join(parts)
 

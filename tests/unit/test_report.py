@@ -212,6 +212,11 @@ def test_the_markdown_has_a_column_for_figures_only_when_there_are_some():
     assert "write MiB/s" not in report_markdown(one(domain("vm1", "data")), ["hv1"], [], WHEN)
 
 
+def test_both_forms_count_problems_alike():
+    assert "2 problems and 3 notes" in report_markdown(fleet(), HYPERVISORS, GUESTS, WHEN)
+    assert "<b>2</b><span>problems and 3 notes</span>" in report_html(fleet(), HYPERVISORS, GUESTS, WHEN)
+
+
 def test_an_empty_fleet_is_a_report_too():
     assert Page(report_html({}, [], [], WHEN)).open == []
     assert "0 of 0 hypervisors" in report_markdown({}, [], [], WHEN)
