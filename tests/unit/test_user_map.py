@@ -117,9 +117,9 @@ def test_every_id_is_told_exactly_once_in_each_direction(pairs: list[tuple[int, 
             hosts.append((int(start), count))
     for ranges in (guests, hosts):
         at = 0
-        for start, count in sorted(ranges):
-            assert start == at
-            at += count
+        for first, length in sorted(ranges):
+            assert first == at
+            at += length
         assert at == LAST + 1
 
 
