@@ -95,12 +95,13 @@ def test_fio_finds_every_block_as_it_wrote_it(fio):
 
 def test_stress_ng_finds_nothing_wrong(stress):
     print(stress.stdout)
-    assert stress.returncode == 0, stress.stdout[-4000:]
+    # 3 and 4: what this filesystem has no support for was left out, such as file attributes.
+    assert stress.returncode in (0, 3, 4), stress.stdout[-4000:]
     passed = re.search(r"passed: (\d+)", stress.stdout)
     failed = re.search(r"failed: (\d+)", stress.stdout)
     assert passed is not None, "it tells no result"
     assert failed is not None, "it tells no result"
-    assert (int(passed.group(1)) > 25, int(failed.group(1))) == (True, 0)
+    assert (int(passed.group(1)) > 35, int(failed.group(1))) == (True, 0)
 
 
 def test_fio_finds_the_same_after_it(fio_again):
