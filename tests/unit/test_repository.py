@@ -91,3 +91,19 @@ def test_the_pins_are_exact():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert pins
     assert [pin for pin in pins if not re.fullmatch(r'[\w.-]+==[\w.]+(; python_version [<>]=? "[\d.]+")?', pin)] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "things"),
+    [
+        ("README.md", "plugins/modules/*.py"),
+        ("README.md", "playbooks/*.yml"),
+        ("molecule/README.md", "molecule/*/molecule.yml"),
+    ],
+    ids=["modules", "playbooks", "scenarios"],
+)
+def test_what_there_is_has_a_line_on_its_page(page: str, things: str):
+    text = _text(ROOT / page)
+    names = {path.parent.name if path.stem == "molecule" else path.stem for path in ROOT.glob(things)}
+    assert names
+    assert sorted(name for name in names if not re.search(rf"^\| `[^`]*\b{name}\b[^`]*` \|", text, re.MULTILINE)) == []
