@@ -16,8 +16,10 @@ description:
   - All items are checked before the first change.
   - What a running domain cannot be given live goes to its definition, and is reported in RV(restart_required) on
     every run until the domain was shut down and started. A reboot inside the guest is not enough.
+  - A domain of C(qemu:///session) can have shares with libvirt 10.0 or newer. Then the module needs no root, but
+    virtiofsd needs C(newuidmap), which Debian has in the package uidmap.
 author:
-  - The virtio.fs authors (@virtio)
+  - the virtio.fs authors (@virtio-fs)
 extends_documentation_fragment:
   - virtio.fs._attributes
   - virtio.fs._libvirt
@@ -155,11 +157,13 @@ options:
     choices: [config, live, restart]
     default: live
   restart_parallel:
-    description: How many domains are restarted at a time.
+    description: How many domains are restarted at a time, at least 1.
     type: int
     default: 1
   shutdown_timeout:
-    description: Seconds for a graceful shutdown. After that the module fails and nothing is destroyed.
+    description:
+      - Seconds for a graceful shutdown, at least 1.
+      - After that the module fails and nothing is destroyed, unless O(force_off).
     type: int
     default: 120
   force_off:
@@ -233,6 +237,20 @@ EXAMPLES = r"""
   virtio.fs.virtiofs_domain:
     shares:
       - {domain: vm1, tag: data, state: absent}
+
+- name: This share and no other, with ports for four hot-plugs after the next start
+  virtio.fs.virtiofs_domain:
+    shares:
+      - {domain: vm1, tag: data, source: /shared/data}
+    exclusive: true
+    spare_ports: 4
+
+- name: Share a directory of your own with a machine of your own
+  virtio.fs.virtiofs_domain:
+    uri: qemu:///session
+    shares:
+      - {domain: mine, tag: data, source: /srv/alice}
+  become: false
 """
 
 RETURN = r"""

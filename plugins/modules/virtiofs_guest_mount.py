@@ -83,7 +83,7 @@ options:
     default: /etc/fstab
   wait:
     description:
-      - Seconds to wait for a tag to appear that was just plugged in, and for a mount to answer.
+      - Seconds to wait for a tag to appear that was just plugged in, and for a mount to answer. At least 1.
     type: int
     default: 30
   exclusive:

@@ -17,7 +17,7 @@ description:
     root can see is then V(unknown) or null, and never taken for a problem.
   - Can also print the list for C(virtiofs_host_shares) that describes a hypervisor that was set up by hand.
 author:
-  - The virtio.fs authors (@virtio)
+  - the virtio.fs authors (@virtio-fs)
 extends_documentation_fragment:
   - virtio.fs._attributes.read_only
   - virtio.fs._libvirt

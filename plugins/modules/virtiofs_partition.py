@@ -20,7 +20,7 @@ description:
     partition type of its own.
   - All items are checked before the first change.
 author:
-  - The virtio.fs authors (@virtio)
+  - the virtio.fs authors (@virtio-fs)
 extends_documentation_fragment:
   - virtio.fs._attributes
 options:

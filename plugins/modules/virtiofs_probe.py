@@ -75,7 +75,7 @@ options:
         description: What an error calls this probe, for example V(media from hv1 to vm1).
         type: str
   timeout:
-    description: Seconds that the probes of one path may take together.
+    description: Seconds that the probes of one path may take together, at least 1.
     type: int
     default: 60
 notes:

@@ -16,19 +16,20 @@ description:
     C(map_users).
   - A user of the guest who is in the map is a user of the hypervisor, and is shown as such in both directions.
   - Root of the guest makes files as the first user of the map, unless the map has the id 0.
-  - Every other id of the guest is forbidden. It can own no new file, and nothing can be given to it
-    (virtiofsd says EIO). Every other id
-    of the hypervisor is shown to the guest as 65534, nobody.
+  - Every other id of the guest is forbidden. It can own no new file, and nothing can be given to it (virtiofsd says
+    EIO). Every other id of the hypervisor is shown to the guest as 65534, nobody.
   - A map says who owns what is made, it does not hide anything. Root of the guest still reads and changes every file
     of a share that is not read-only.
   - Written for hypervisors whose libvirt runs as root. A virtiofsd that runs as root refuses what libvirt has for
-    this, C(<idmap>).
+    this, C(<idmap>). In C(qemu:///session) take C(idmap) of M(virtio.fs.virtiofs_domain) instead.
   - The name of a script is a checksum of its content. Another map is another script, and a domain that runs keeps its
     own until the share is changed in it. Scripts that nobody uses any more are left.
 author:
   - the virtio.fs authors (@virtio-fs)
 extends_documentation_fragment:
   - virtio.fs._attributes
+requirements:
+  - virtiofsd 1.13 or newer, as in Debian 13
 options:
   maps:
     description: The maps.
