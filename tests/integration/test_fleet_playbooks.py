@@ -167,3 +167,21 @@ def test_the_report_tells_who_is_away_and_succeeds(
     text = table.read_text()
     assert "1 of 2 hypervisors answered" in text
     assert "| hv1 | It could not be reached |" in text
+
+
+def test_the_report_of_guests_alone_is_written_and_says_what_it_lacks(
+    tmp_path: Path, well: dict[str, Any], listed: list[dict[str, Any]]
+) -> None:
+    fleet = {"hv1": well, "hv2": away(listed)}
+    guests = {"vm1": guest("hv1"), "vm2": guest("hv2"), "vm3": HERE}
+    table, page = tmp_path / "report.md", tmp_path / "report.html"
+    extra = {"virtiofs_report_markdown": str(table), "virtiofs_report_html": str(page)}
+    run = play(tmp_path, REPORT, fleet, guests, "--limit", "vm1,vm3", extra=extra)
+    assert run.returncode == 0, run.output
+    assert "No hypervisor takes part in this run" in run.said("vm1")
+    assert run.of("virtiofs_info", "hv1") == []
+    assert "It was not asked" in page.read_text()
+    text = table.read_text()
+    assert "0 of 1 hypervisors answered" in text
+    assert "| hv1 | data |" in text
+    assert "hv2" not in text
