@@ -352,6 +352,13 @@ def test_a_bare_directory_that_cannot_be_guarded_is_a_warning(wish: str, guardab
     assert len(warned) == (0 if guardable else 1)
 
 
+def test_a_directory_that_is_not_empty_is_a_warning() -> None:
+    for empty in (True, False):
+        found = there(views=views(), places={"/shared/data": Place(True, empty, True)})
+        warned = [each for each in planned(found).warnings if "/shared/data is not empty" in each]
+        assert len(warned) == (0 if empty else 1)
+
+
 def test_what_is_mounted_warns_of_nothing() -> None:
     places = {"/shared/data": Place(True, True, None, 0, 0, 0o755, guardable=False)}
     assert planned(there(places=places)).warnings == ()

@@ -334,6 +334,35 @@ def test_a_share_that_somebody_elses_daemon_serves_is_left_alone(where: str) -> 
         _plan(state(*documents), item(), force_detach=True)
 
 
+@pytest.mark.parametrize(("libvirt", "warned"), [((9, 0, 0), 1), ((10, 4, 0), 1), ((10, 5, 0), 0), ((11, 3, 0), 0)])
+def test_what_a_first_share_costs_is_said_before_libvirt_10_5(libvirt: tuple[int, int, int], warned: int) -> None:
+    def said(config: str) -> list[str]:
+        return [each for each in _plan(state(config), item(), on=host(libvirt=libvirt)).warnings if "migration" in each]
+
+    assert len(said(_BARE)) == warned
+    assert all("managed save and suspending guests" in each for each in said(_BARE))
+    # The second share costs nothing more.
+    assert said(_with("other")) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "sentence"),
+    [
+        (_BARE, {}, "/srv/data is shared with vm1, vm2: file locks of one guest are not seen by the others."),
+        (_with("data"), {}, "/srv/data is shared with vm1, vm2: file locks of one guest are not seen by the others."),
+        (_BARE, {"cache": "always"}, "cache=always makes a guest miss what the others write."),
+        (_BARE, {"readonly": True}, None),
+    ],
+    ids=["both are new", "the second is new", "cache=always", "nobody writes"],
+)
+def test_a_source_that_a_second_domain_gets(there: str, given: dict[str, Any], sentence: str | None) -> None:
+    domains = {"vm1": state(there), "vm2": state(_BARE, name="vm2", uuid="2")}
+    items = [item(domain="vm1", **given), item(domain="vm2", source="/srv//data/", **given)]
+    warned = [each for each in _plan_all(domains, items, options(), host()).warnings if "is shared with" in each]
+    assert len(warned) == (sentence is not None)
+    assert sentence is None or sentence in warned[0]
+
+
 def test_no_step_shows_a_secret() -> None:
     secret = _domain("<graphics type='vnc' passwd='s3cret'/>")
     plan = _plan(state(secret, secret), item(), apply="restart")

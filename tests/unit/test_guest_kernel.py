@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.virtio.fs.plugins.module_utils import _guest_kernel, _mount_steps
 from ansible_collections.virtio.fs.plugins.module_utils._guest_kernel import boot_file, boot_file_text, read, tags
 
 _RELEASE = os.uname().release
@@ -83,6 +84,19 @@ def test_it_is_there_at_boot(guest: Path, path: str, text: str) -> None:
 def test_this_does_not_load_it_at_boot(guest: Path, path: str, text: str) -> None:
     _write(guest, path, text)
     assert not read(str(guest)).at_boot
+
+
+def test_what_we_write_loads_it_at_boot_until_it_is_forgotten(guest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(guest, "/etc/modules-load.d/other.conf", "loop\n")
+    file = f"{guest}{boot_file}"
+    monkeypatch.setattr(_guest_kernel, "boot_file", file)
+    _mount_steps.LoadModuleAtBoot().apply(_mount_steps.Guest("/nowhere/fstab", 1))
+    monkeypatch.undo()
+    found = read(str(guest))
+    assert (found.at_boot, found.own_boot_file) == (True, True)
+    monkeypatch.setattr(_guest_kernel, "boot_file", file)
+    _mount_steps.ForgetModuleAtBoot().apply(_mount_steps.Guest("/nowhere/fstab", 1))
+    assert [path.name for path in (guest / "etc/modules-load.d").iterdir()] == ["other.conf"]
 
 
 def test_no_virtiofs_in_the_kernel(guest: Path) -> None:

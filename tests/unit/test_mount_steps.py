@@ -12,8 +12,11 @@ import pytest
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import (
     Guest,
+    MountShare,
+    StartAutomount,
     WriteLine,
     _why_not_mounted,
+    automount_unit,
     no_such_tag,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import as_given
@@ -65,3 +68,33 @@ def test_busybox_gets_no_option_that_it_does_not_know(
     (tmp_path / "mount").symlink_to(real)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert as_given("mount") == call
+
+
+def test_a_mount_that_fails_takes_its_directories_back(tmp_path: Path) -> None:
+    """No guest has this share, and most machines that run this have no virtiofs at all."""
+    (tmp_path / "kept").mkdir()
+    path = tmp_path / "kept" / "new" / "media"
+    step = MountShare("no-such-share", str(path), ("rw",), (str(path.parent), str(path)))
+    with pytest.raises(VirtiofsError, match="no-such-share"):
+        step.apply(Guest("/nowhere/fstab", 1))
+    assert [str(each) for each in tmp_path.rglob("*")] == [str(tmp_path / "kept")]
+
+
+@pytest.mark.parametrize("before", [None, "no-such-share {path} virtiofs ro 0 0\n"], ids=["no line", "another line"])
+def test_an_automount_that_fails_puts_fstab_back(tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "media"
+    path.mkdir()
+    theirs = "# theirs\ntmpfs /tmp tmpfs\n"
+    old = theirs + (before or "").format(path=path)
+    fstab = tmp_path / "fstab"
+    # As the step before has written it; systemd has read another fstab.
+    fstab.write_text(theirs + f"no-such-share {path} virtiofs rw,x-systemd.automount 0 0\n")
+    was = Entry("no-such-share", str(path), "virtiofs", ("ro",)) if before else None
+    with pytest.raises(VirtiofsError):
+        StartAutomount("no-such-share", str(path), was, (str(path),)).apply(Guest(str(fstab), 5))
+    assert fstab.read_text() == old
+    assert not path.exists()
+
+
+def test_the_unit_of_an_automount_is_that_of_systemd() -> None:
+    assert automount_unit("/srv/my media-1") == "srv-my\\x20media\\x2d1.automount"
