@@ -10,6 +10,7 @@ The only file that imports libvirt.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import threading
 import time
@@ -188,8 +189,12 @@ def words(error: Exception) -> str:
 
 
 def _daemon_is_missing(error: Any) -> bool:
-    said = str(error)
-    return "Failed to connect socket" in said and ("No such file" in said or "Connection refused" in said)
+    # Not by its words: those are in the language of the hypervisor.
+    kind = (error.get_error_domain(), error.get_error_code())
+    return kind == (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_SYSTEM_ERROR) and error.get_int1() in (
+        errno.ENOENT,
+        errno.ECONNREFUSED,
+    )
 
 
 @functools.cache
