@@ -206,7 +206,8 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
         if not option or "\0" in option:
             raise bad("mkfs_options", f"{option!r} cannot be an argument")
         # mkfs.btrfs takes any number of devices, others one for a journal, and all write over what is on it.
-        if "/dev/" in option:
+        # It runs in the root directory, so the slash before dev can be left out.
+        if re.search(r"(?<![\w.-])dev/", option):
             raise bad("mkfs_options", f"{option!r} names a device, and nobody has looked what is on that")
     return Item(
         label=label,
@@ -246,6 +247,8 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
             raise bad("mount_options", f"{option!r} is empty or has a control character in it")
         if "," in re.sub(r'"[^"]*"', "", option) or option.count('"') % 2:
             raise bad("mount_options", f"{option!r} is more than one option, give each on its own")
+        if option.startswith("X-mount.subdir"):
+            raise bad("mount_options", f"{option!r} would mount a part of the filesystem, and it is to be used whole")
     for option, allowed in (("suid", suid), ("dev", dev)):
         if option in options and not allowed:
             raise bad("mount_options", f"{option} lets a guest harm this machine, it needs allow_{option}: true")
