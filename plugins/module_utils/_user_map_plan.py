@@ -45,6 +45,9 @@ class Write:
         return f"write {self.path}, which starts virtiofsd with a map of users"
 
     def apply(self, target: None) -> None:
+        if _is_writable_by_others(self.path):
+            # Who has it open for writing would still have it when it is root's alone.
+            _files.remove(self.path)
         _files.edit(self.path, lambda _before: self.text)
         try:
             os.chown(self.path, 0, 0)
@@ -98,3 +101,11 @@ def _is_safe(path: str) -> bool:
     if not stat.S_ISREG(status.st_mode):
         raise VirtiofsError(f"{path} is not a regular file")
     return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, _MODE)
+
+
+def _is_writable_by_others(path: str) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_uid != 0 or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -121,6 +121,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtio.fs.plugins.module_utils import _user_map_plan
+from ansible_collections.virtio.fs.plugins.module_utils._paths import problem_with_path
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
 from ansible_collections.virtio.fs.plugins.module_utils._user_map import wanted
 
@@ -150,6 +151,10 @@ def main() -> None:
     )
     given = module.params
     try:
+        for option in ("directory", "virtiofsd"):
+            problem = problem_with_path(given[option]) if given[option] is not None else None
+            if problem:
+                raise VirtiofsError(f"{option}: {given[option]!r} {problem}")
         maps = wanted(given["maps"], _user_map_plan.accounts)
     except VirtiofsError as error:
         module.fail_json(msg=str(error), changed=False, actions=[])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -76,6 +77,24 @@ def test_a_script_that_others_can_write_to_is_written_again(daemon: Path, tmp_pa
     script.chmod(0o777)
     assert run(daemon, tmp_path, (1000, "daemon"))["changed"] is True
     assert stat.S_IMODE(script.stat().st_mode) == 0o755
+
+
+def test_who_had_the_script_open_cannot_change_it_any_more(daemon: Path, tmp_path: Path) -> None:
+    script = Path(run(daemon, tmp_path, (1000, "daemon"))["binaries"]["homes"])
+    text = script.read_text()
+    os.chown(script, 65533, 65533)
+    with script.open("a") as held:
+        assert run(daemon, tmp_path, (1000, "daemon"))["changed"] is True
+        held.write("echo not ours\n")
+    assert script.read_text() == text
+    assert (script.stat().st_uid, stat.S_IMODE(script.stat().st_mode)) == (0, 0o755)
+
+
+@pytest.mark.parametrize("where", ["usr/sbin", "/usr/../tmp", "/tmp/a\nb"])
+def test_a_directory_that_a_share_could_not_name_is_refused(daemon: Path, where: str) -> None:
+    done = run(daemon, Path(where), (1000, "daemon"), check=True)
+    assert done["failed"] is True
+    assert done["msg"].startswith("directory: ")
 
 
 def test_an_empty_map_is_the_daemon_itself(daemon: Path, tmp_path: Path) -> None:
