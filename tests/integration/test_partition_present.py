@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output, quietly
+from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils import _immutable
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import superblock
@@ -247,7 +247,6 @@ def test_an_image_is_made_attached_and_mounted(lab: DiskLab) -> None:
     output("losetup", "--detach", output("losetup", "-nO", "NAME", "-j", str(image)))
     lab.converged(item)
     assert (lab.root / label / "file").read_text() == "x"
-    quietly("systemd-analyze", "verify", str(unit))
 
 
 def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatch: pytest.MonkeyPatch) -> None:

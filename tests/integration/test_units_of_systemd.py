@@ -1,0 +1,95 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd makes of the lines and units that we write: its own generator makes units of them, it verifies them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _image, _mount_wish, _readonly_bind, _storage
+
+_GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
+
+
+def _verified(directory: Path) -> None:
+    units = [str(unit) for unit in directory.glob("*.*") if unit.suffix in (".mount", ".automount", ".service")]
+    assert units
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{directory}:"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # What the machine's own units say is not about ours.
+    said = [line for line in done.stderr.splitlines() if str(directory) in line or "fatal" in line]
+    assert (done.returncode, said) == (0, []), done.stderr
+
+
+def _generated(directory: Path, *entries: _fstab.Entry) -> Path:
+    fstab, units = directory / "fstab", directory / "units"
+    units.mkdir()
+    text = ""
+    for entry in entries:
+        text = _fstab.with_entry(text, entry)
+    fstab.write_text(text)
+    subprocess.run(
+        [_GENERATOR, *[str(units)] * 3], env={**os.environ, "SYSTEMD_FSTAB": str(fstab)}, timeout=60, check=True
+    )
+    return units
+
+
+def _lines(unit: Path) -> list[str]:
+    return unit.read_text().splitlines()
+
+
+def test_the_filesystem_of_a_share(tmp_path: Path) -> None:
+    item = _storage.Item("data", "/shared/data")
+    units = _generated(tmp_path, item.entry("ext4", None))
+    # Monolithic and modular libvirt start their guests after it.
+    assert "Before=libvirtd.service virtqemud.service" in _lines(units / "shared-data.mount")
+    # Wanted and not required: the machine boots without the disk, and does not wait for it as long as for others.
+    assert (units / "local-fs.target.wants/shared-data.mount").is_symlink()
+    assert not (units / "local-fs.target.requires").exists()
+    (limit,) = units.glob("dev-disk-*.device.d/50-device-timeout.conf")
+    assert "JobRunningTimeoutSec=30s" in _lines(limit)
+    _verified(units)
+
+
+@pytest.mark.parametrize("path", ["/var/lib/shares/data.img", '/srv/a b/100% $HOME \\"x".img'])
+def test_the_unit_of_an_image(tmp_path: Path, path: str) -> None:
+    item = _storage.Item("data", "/shared/data", image=path)
+    units = _generated(tmp_path, item.entry("ext4", None))
+    unit = units / _storage.unit_name("data")
+    unit.write_text(_image.unit_text(path, "data"))
+    assert f"Requires={unit.name}" in _lines(units / "shared-data.mount")
+    assert f"After={unit.name}" in _lines(units / "shared-data.mount")
+    _verified(units)
+
+
+def test_a_read_only_bind_mount(tmp_path: Path) -> None:
+    units = _generated(tmp_path, _readonly_bind._entry("/srv/data", f"{_readonly_bind.ROOT}/some-uuid"))
+    (unit,) = units.glob("*.mount")
+    assert "Before=libvirtd.service virtqemud.service" in _lines(unit)
+    assert list(units.glob("*.target.wants/*.mount"))
+    assert not list(units.glob("*.target.requires"))
+    _verified(units)
+
+
+@pytest.mark.parametrize("automount", [False, True])
+def test_a_share_in_a_guest(tmp_path: Path, automount: bool) -> None:
+    want = _mount_wish.WantedMount("two words", "/srv/my media", "mounted", None, automount)
+    units = _generated(tmp_path, _mount_wish.line_for(want, None))
+    unit = "srv-my\\x20media." + ("automount" if automount else "mount")
+    assert (units / "remote-fs.target.wants" / unit).is_symlink()
+    assert not (units / "remote-fs.target.requires").exists()
+    lines = _lines(units / "srv-my\\x20media.mount")
+    assert {"What=two words", "Where=/srv/my media", "Type=virtiofs"} <= set(lines)
+    assert (units / "srv-my\\x20media.automount").exists() is automount
+    _verified(units)
