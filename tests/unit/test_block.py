@@ -49,3 +49,12 @@ def test_a_node_that_is_not_the_device_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_block, "node_at", lambda place: "/dev/null")
     with pytest.raises(VirtiofsError, match="the kernel calls /dev/null, and /dev/null is not"):
         _block.node_of(node, "data", "disk")
+
+
+def test_what_is_part_of_something_else_is_in_use(tmp_path: Path) -> None:
+    disk = tmp_path / "vdb"
+    device(disk)
+    assert _block.kernel_uses(str(disk), "999:0") == []
+    for name in ("md127", "dm-0"):
+        (disk / "holders" / name).mkdir(parents=True)
+    assert _block.kernel_uses(str(disk), "999:0") == ["held by dm-0", "held by md127"]
