@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _guest_kernel, _mounts
 from ansible_collections.virtio.fs.plugins.module_utils._bounded import Work, touch_all
-from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import Directory, GuestState
+from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import (
+    GOING,
+    Directory,
+    GuestState,
+    is_share,
+    lines_of_no_item,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import REMEDY
 from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, holding, on_path
@@ -23,7 +29,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Virtio
 _GONE = (errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.EIO)
 
 
-def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
+def read(fstab: str, wanted: Sequence[WantedMount], exclusive: bool, wait: float) -> GuestState:
     """Read everything that a plan for these mounts needs. Mounts are only asked in bounded children.
 
     :raises VirtiofsError: a share that is to stay mounted does not answer within ``wait`` seconds.
@@ -32,11 +38,11 @@ def read(fstab: str, wanted: Sequence[WantedMount], wait: float) -> GuestState:
     asked = [want for want in wanted if want.state == "mounted" and _to_be_asked(mounts, want)]
     systemd = os.path.isdir("/run/systemd/system")
     text = _fstab.read(fstab)
-    others = _others_in_fstab(mounts, text, asked) if systemd else {}
+    others = others_in_fstab(mounts, text, wanted, asked, exclusive) if systemd else {}
     gone, silent = _ask(asked, others, wait)
     # To ask an automount mounts it.
     mounts = _mounts.current() if asked else mounts
-    going = any(want.state in ("unmounted", "absent") for want in wanted)
+    going = any(want.state in GOING for want in wanted)
     return GuestState(
         kernel=_guest_kernel.read(),
         mounts=mounts,
@@ -65,14 +71,27 @@ def _to_be_looked_at(mounts: Sequence[Mount], want: WantedMount) -> bool:
     )
 
 
-def _others_in_fstab(mounts: Sequence[Mount], text: str, asked: Sequence[WantedMount]) -> dict[str, str]:
-    """Shares that nobody asks about, by path, which systemd looks at whenever it reads fstab."""
-    holders = [holding(mounts, normalized(entry.path)) for entry in _fstab.entries(text)]
+def others_in_fstab(
+    mounts: Sequence[Mount], text: str, wanted: Sequence[WantedMount], asked: Sequence[WantedMount], exclusive: bool
+) -> dict[str, str]:
+    """Shares that stay and that nobody asks about, by path, which systemd looks at whenever it reads fstab. Pure.
+
+    What goes is unmounted before that. A question to it that gets stuck would keep it from being unmounted.
+    """
+    lines = _fstab.entries(text)
+    holders = [holding(mounts, normalized(entry.path)) for entry in lines]
     known = {want.path for want in asked}
+    going = {(want.tag, want.path) for want in wanted if want.state in GOING}
+    if exclusive:
+        shares = [entry for entry in lines if entry.fstype == "virtiofs"]
+        going.update((entry.spec, entry.mount_point) for entry in lines_of_no_item(shares, wanted))
     return {
         mount.path: mount.source
         for mount in holders
-        if mount is not None and mount.fstype == "virtiofs" and mount.path not in known
+        if mount is not None
+        and mount.fstype == "virtiofs"
+        and mount.path not in known
+        and not ((mount.source, mount.path) in going and is_share(mount, mount.source))
     }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change
 # The only file that systemd makes units from.
 _FSTAB = "/etc/fstab"
 
-_GOING = ("unmounted", "absent")
+GOING = ("unmounted", "absent")
 
 # More than anybody mounts over one another; a limit all the same.
 _STACKED = 64
@@ -64,12 +64,12 @@ class GuestState:
 def plan(state: GuestState, wanted: Sequence[WantedMount], exclusive: bool) -> Plan:
     """What there is to do, for all items; the first thing that cannot be done is an error."""
     lines = tuple(entry for entry in entries(state.fstab) if entry.fstype == "virtiofs")
-    unlisted = _unlisted(lines, wanted) if exclusive else ()
+    unlisted = lines_of_no_item(lines, wanted) if exclusive else ()
     items = [_item(state, want, unlisted) for want in wanted]
     for entry in unlisted:
         items.append(_unlisted_item(state, entry))
 
-    going = {(item.want.tag, item.want.path) for item in items if item.want.state in _GOING}
+    going = {(item.want.tag, item.want.path) for item in items if item.want.state in GOING}
     also = {item.want: _also_mounted_on(state, item, going) for item in items}
     mounting = any(item.mounts for item in items)
     steps: list[Step[Any]] = []
@@ -146,9 +146,9 @@ def _item(state: GuestState, want: WantedMount, unlisted: Sequence[Entry]) -> _I
     live = on_path(state.mounts, want.path)
     automounted = any(mount.path == want.path and mount.fstype == "autofs" for mount in state.mounts)
     live = None if live is not None and live.fstype == "autofs" else live
-    ours = live is not None and _is_share(live, want.tag)
+    ours = live is not None and is_share(live, want.tag)
     line, others, doubled = _lines_on(state, want)
-    if want.state in _GOING:
+    if want.state in GOING:
         return _letting_go(state, want, live if ours else None, automounted, line)
     _refuse_path(state, want, unlisted)
     _refuse_others(state, want, others, unlisted)
@@ -252,13 +252,13 @@ def _unlisted_item(state: GuestState, entry: Entry) -> _Item:
     want = WantedMount(entry.spec, entry.mount_point, "absent", None, None)
     live = on_path(state.mounts, want.path)
     automounted = any(mount.path == want.path and mount.fstype == "autofs" for mount in state.mounts)
-    item = _letting_go(state, want, live if live and _is_share(live, want.tag) else None, automounted, entry)
+    item = _letting_go(state, want, live if live and is_share(live, want.tag) else None, automounted, entry)
     return replace(item, listed=False)
 
 
 def _also_mounted_on(state: GuestState, item: _Item, going: Container[tuple[str, str]]) -> list[str]:
     """Where a share that goes is mounted besides: then it must not be taken from the running domain."""
-    if item.want.state not in _GOING:
+    if item.want.state not in GOING:
         return []
     # While it is still to be unmounted, other namespaces have copies that go with it.
     others = () if item.letting_go else (mount for mount in state.everywhere if mount not in state.mounts)
@@ -274,7 +274,7 @@ def _module_at_boot(
     kernel: Kernel, lines: Sequence[Entry], items: Sequence[_Item]
 ) -> tuple[tuple[Step[Any], ...], tuple[Change, ...]]:
     kept = [item.line for item in items if item.line is not None]
-    untouched = _unlisted(lines, [item.want for item in items])
+    untouched = lines_of_no_item(lines, [item.want for item in items])
     name = "the kernel module virtiofs at boot"
     if kept and kernel.supported and not kernel.at_boot:
         return (_mount_steps.LoadModuleAtBoot(),), (Change(name, "not loaded\n", "loaded\n"),)
@@ -299,7 +299,7 @@ def _missing_tags(state: GuestState, items: Sequence[_Item]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _unlisted(lines: Sequence[Entry], wanted: Sequence[WantedMount]) -> tuple[Entry, ...]:
+def lines_of_no_item(lines: Iterable[Entry], wanted: Iterable[WantedMount]) -> tuple[Entry, ...]:
     listed = {(want.tag, want.path) for want in wanted}
     return tuple(entry for entry in lines if (entry.spec, entry.mount_point) not in listed)
 
@@ -353,13 +353,13 @@ def _same_line(line: Entry | None, entry: Entry) -> bool:
     )
 
 
-def _is_share(mount: Mount, tag: str) -> bool:
+def is_share(mount: Mount, tag: str) -> bool:
     # A bind mount of a directory in the share has the same source, but is not the share.
     return (mount.fstype, mount.source, mount.root) == ("virtiofs", tag, "/")
 
 
 def _will_go(mount: Mount, unlisted: Sequence[Entry]) -> bool:
-    return any(_is_share(mount, entry.spec) and mount.path == entry.mount_point for entry in unlisted)
+    return any(is_share(mount, entry.spec) and mount.path == entry.mount_point for entry in unlisted)
 
 
 def _layers(state: GuestState, tag: str, path: str) -> int:
@@ -367,7 +367,7 @@ def _layers(state: GuestState, tag: str, path: str) -> int:
     mounts = state.mounts
     for count in range(_STACKED):
         top = on_path(mounts, path)
-        if top is None or not _is_share(top, tag):
+        if top is None or not is_share(top, tag):
             return count
         mounts = tuple(mount for mount in mounts if mount is not top)
     return _STACKED

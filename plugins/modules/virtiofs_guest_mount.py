@@ -219,7 +219,7 @@ def main() -> None:
     reconcile(
         module,
         guest,
-        lambda: read(guest.fstab, wanted(), guest.wait),
+        lambda: read(guest.fstab, wanted(), given["exclusive"], guest.wait),
         lambda state: plan(state, wanted(), given["exclusive"]),
         patience=guest.wait,
     )
