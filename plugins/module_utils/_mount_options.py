@@ -104,10 +104,15 @@ def fixed_differ(wanted: Meaning, live: Meaning) -> bool:
     return not {option for option in wanted.fixed if "," not in option} <= live.fixed
 
 
-def for_mount(options: Iterable[str]) -> tuple[str, ...]:
-    """The options that mount(8) is given, those that only fstab has a use for left out."""
+def for_mount(options: Iterable[str], busybox: bool = False) -> tuple[str, ...]:
+    """The options that mount(8) is given, those that only fstab has a use for left out.
+
+    The mount of busybox hands to the kernel what it does not know, and the kernel refuses it.
+    """
     return tuple(
-        option for option in options if option.startswith(_DONE_BY_MOUNT) or not fstab_only(option)
+        option
+        for option in options
+        if not fstab_only(option) or (option.startswith(_DONE_BY_MOUNT) and not busybox)
     ) or ("rw",)
 
 

@@ -102,7 +102,7 @@ class MountShare:
     def _tried(self, guest: Guest, deadline: float) -> bool:
         with _guest_kernel.kernel_log() as said:
             try:
-                options = ",".join(for_mount(self.options))
+                options = ",".join(for_mount(self.options, _mounts.is_busybox("mount")))
                 argv = [*_mounts.as_given("mount"), "-t", "virtiofs", "-o", options, "--", self.tag, self.path]
                 _alone(argv, self.path, guest.wait)
             except (CommandTimeout, Stuck) as error:

@@ -126,9 +126,12 @@ def as_given(program: str) -> list[str]:
     A source like "data" is not a file name to be completed, and a path that does not answer must not be resolved.
     busybox does neither, and has no option for it.
     """
+    return [program] if is_busybox(program) else [program, "-c"]
+
+
+def is_busybox(program: str) -> bool:
     found = shutil.which(program)
-    busy = found is not None and "busybox" in os.path.basename(os.path.realpath(found))
-    return [program] if busy else [program, "-c"]
+    return found is not None and "busybox" in os.path.basename(os.path.realpath(found))
 
 
 def mount(source: str, path: str, fstype: str, options: Iterable[str], timeout: float = 30) -> None:

@@ -84,6 +84,7 @@ def test_a_kernel_is_not_given_what_only_fstab_knows() -> None:
     given_options = ["rw", "_netdev", "nofail", "x-systemd.automount", "X-mount.mkdir", "comment=c", "users", "dax"]
     assert for_mount(given_options) == ("rw", "X-mount.mkdir", "dax")
     assert for_mount(["nofail"]) == ("rw",)
+    assert for_mount(given_options, busybox=True) == ("rw", "dax")
 
 
 def test_a_remount_says_every_choice() -> None:

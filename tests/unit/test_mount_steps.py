@@ -19,7 +19,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import (
     automount_unit,
     no_such_tag,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import as_given
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import as_given, is_busybox
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 # mount(8) 2.38 and Linux 6.1; mount(8) 2.41 and Linux 6.12.
@@ -68,6 +68,7 @@ def test_busybox_gets_no_option_that_it_does_not_know(
     (tmp_path / "mount").symlink_to(real)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert as_given("mount") == call
+    assert is_busybox("mount") == (program == "busybox")
 
 
 def test_a_mount_that_fails_takes_its_directories_back(tmp_path: Path) -> None:
