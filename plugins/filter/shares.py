@@ -255,23 +255,26 @@ def domain_shares(
     root: str = ROOT,
     unmounted: Mapping[str, Sequence[str]] | None = None,
     binaries: Mapping[str, str] | None = None,
+    unprepared: bool = False,
 ) -> list[dict[str, Any]]:
     """The items of virtiofs_domain.
 
     ``unmounted`` says which tags a guest has let go of, by domain: these may be detached from a running machine.
-    ``binaries`` has the daemons that map users, by the name of the share.
+    ``binaries`` has the daemons that map users, by the name of the share. One that is missing is an error, because
+    root of the guest would be root of the hypervisor; with ``unprepared``, as in check mode, it is left out.
     """
     seen = unmounted or {}
     items = []
     for share in read_shares(shares):
+        binary = (binaries or {}).get(share.name)
         for domain in share.domains:
             item: dict[str, Any] = {"domain": domain, "tag": share.tag, "source": share.host_path(root)}
             if share.present:
                 if share.storage is not None:
                     item["require_mountpoint"] = True
                 item.update(share.options)
-                if share.name in (binaries or {}) and share.user_map is not None:
-                    item["binary"] = (binaries or {})[share.name]
+                if share.user_map is not None and (binary or not unprepared):
+                    item["binary"] = _known(binary, share)
                 item["state"] = "present"
             else:
                 item["state"] = "absent"
@@ -279,6 +282,14 @@ def domain_shares(
                     item["guest_unmounted"] = True
             items.append(item)
     return items
+
+
+def _known(binary: str | None, share: Share) -> str:
+    if not binary:
+        raise AnsibleFilterError(
+            f"the share {share.name!r} has map_users, and the daemon for it is not known: run the role from its start"
+        )
+    return binary
 
 
 def guest_mounts(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,10 +158,20 @@ def test_a_share_with_a_map_gets_its_daemon():
     assert [each.get("binary") for each in items] == ["/usr/sbin/virtiofsd-map-1", None]
 
 
+@pytest.mark.parametrize("binaries", [None, {}, {"other": "/x"}, {"homes": ""}])
+def test_a_share_whose_map_is_not_known_is_not_shared_without_it(binaries: dict[str, str] | None):
+    listed = [{**SHARE, "map_users": [{"guest": 1000, "host": "alice"}]}]
+    with pytest.raises(AnsibleFilterError, match="'homes' has map_users, and the daemon for it is not known"):
+        shares.domain_shares(listed, binaries=binaries)
+    (unprepared,) = shares.domain_shares(listed, binaries=binaries, unprepared=True)
+    assert "binary" not in unprepared
+
+
 def test_a_share_that_goes_has_no_map():
     listed = [{**SHARE, "state": "absent", "map_users": [{"guest": 1000, "host": "alice"}]}]
     assert shares.user_maps(listed) == []
     assert "binary" not in shares.domain_shares(listed, binaries={"homes": "/x"})[0]
+    assert "binary" not in shares.domain_shares(listed)[0]
 
 
 @pytest.mark.parametrize(
