@@ -30,7 +30,18 @@ try:
 except ImportError:
     libvirt_qemu = None
 
-__all__ = ["Connection", "Gone", "available", "doing", "failure", "is_alive", "libvirt", "libvirt_qemu", "words"]
+__all__ = [
+    "Connection",
+    "Gone",
+    "Lost",
+    "available",
+    "doing",
+    "failure",
+    "is_alive",
+    "libvirt",
+    "libvirt_qemu",
+    "words",
+]
 
 # A local daemon that does not answer for this long (interval times count) is given up.
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 10, 6
@@ -48,6 +59,10 @@ Answer = TypeVar("Answer")
 
 class Gone(VirtiofsError):
     """There is no such domain."""
+
+
+class Lost(VirtiofsError):
+    """Libvirt cannot be asked any more, so nobody knows what is there."""
 
 
 class Connection:
@@ -72,6 +87,7 @@ class Connection:
         self.asked_for = uri
         self.readonly = readonly
         self._lock = threading.Lock()
+        self._gave_up: tuple[float, VirtiofsError] | None = None
         self.raw = self._open()
 
     def close(self) -> None:
@@ -82,6 +98,8 @@ class Connection:
         """What the action returns; done once more when the connection broke meanwhile.
 
         For reading, and for what may be done twice. The action looks up its domain by itself.
+
+        :raises Lost: libvirt did not come back.
         """
         broken = self.raw
         try:
@@ -142,22 +160,32 @@ class Connection:
         return answers[0]
 
     def _reopen(self, broken: Any) -> None:
+        began = time.monotonic()
         with self._lock:
             if self.raw is not broken:
                 # Another thread was faster.
                 return
-            deadline = time.monotonic() + RETURN_SECONDS
-            while True:
-                try:
-                    self.raw = self._open()
-                    return
-                except NotYet as error:
-                    if time.monotonic() >= deadline:
-                        raise VirtiofsError(
-                            f"the connection to {self.asked_for} was lost, and libvirt did not come back within "
-                            f"{RETURN_SECONDS:g} seconds: {error}"
-                        ) from error
-                time.sleep(_POLL_SECONDS)
+            if self._gave_up is not None and self._gave_up[0] >= began:
+                # Another thread has waited for this one too.
+                raise Lost(str(self._gave_up[1]))
+            try:
+                self.raw = self._open_again()
+            except VirtiofsError as error:
+                self._gave_up = (time.monotonic(), error)
+                raise Lost(str(error)) from error
+
+    def _open_again(self) -> Any:
+        deadline = time.monotonic() + RETURN_SECONDS
+        while True:
+            try:
+                return self._open()
+            except NotYet as error:
+                if time.monotonic() >= deadline:
+                    raise VirtiofsError(
+                        f"the connection to {self.asked_for} was lost, and libvirt did not come back within "
+                        f"{RETURN_SECONDS:g} seconds: {error}"
+                    ) from error
+            time.sleep(_POLL_SECONDS)
 
 
 def available() -> bool:

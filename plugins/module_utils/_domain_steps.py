@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ansible_collections.virtio.fs.plugins.module_utils._connection import Lost
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -27,7 +28,9 @@ class Target(Protocol):
 
     def shut_down(self, uuid: str, timeout: float, *, force: bool) -> None: ...
 
-    def start(self, uuid: str) -> None: ...
+    def start(self, uuid: str) -> bool: ...
+
+    def is_running(self, uuid: str) -> bool: ...
 
     def remove_managed_save(self, uuid: str) -> None: ...
 
@@ -141,7 +144,18 @@ class Restart:
         try:
             target.start(self.uuid)
         except VirtiofsError as error:
-            raise VirtiofsError(f"{error}; {self._put_back(target)}") from error
+            if not self._runs_all_the_same(target, error):
+                raise VirtiofsError(f"{error}; {self._put_back(target)}") from error
+
+    def _runs_all_the_same(self, target: Target, error: VirtiofsError) -> bool:
+        """A start whose answer was lost can have been one."""
+        try:
+            return target.is_running(self.uuid)
+        except VirtiofsError as second:
+            raise VirtiofsError(
+                f"{error}; whether domain {self.name} runs cannot be seen, so its new definition stays; when it is "
+                f"off, start it by hand: {second}"
+            ) from error
 
     def _put_back(self, target: Target) -> str:
         if not self.older:
@@ -150,10 +164,18 @@ class Restart:
         for document in self.older:
             try:
                 target.restore_definition(self.uuid, document.text)
-                target.start(self.uuid)
+                known = target.start(self.uuid)
+            except Lost as error:
+                # An even older definition must not come below a machine that may run.
+                return f"whether {self.name} runs with its old definition again cannot be seen: {error}"
             except VirtiofsError as error:
                 problems.append(str(error))
             else:
+                if not known:
+                    return (
+                        f"the old definition of {self.name} was put back; the domain runs, and with which definition "
+                        "is not known"
+                    )
                 return f"the old definition of {self.name} was put back and the domain runs with it again"
         return f"with the old definition of {self.name}, which was put back, it does not start either: " + "; ".join(
             dict.fromkeys(problems)

@@ -25,6 +25,7 @@ from ansible_collections.virtio.fs.plugins.module_utils import (
 from ansible_collections.virtio.fs.plugins.module_utils._connection import (
     Connection,
     Gone,
+    Lost,
     available,
     doing,
     failure,
@@ -187,6 +188,9 @@ class Hypervisor:
                 domain.attachDeviceFlags(xml, flags)
             except libvirt.libvirtError as error:
                 _unless(lambda: tag in self._live_tags(uuid, name), f"attach {tag} to the running domain {name}", error)
+                if config:
+                    what = f"write {tag}, which domain {name} runs with now, to its definition"
+                    _unless(lambda: tag in _share.shares_in(self._definition(uuid, name).root), what, error)
         if tag not in self._live_tags(uuid, name):
             raise VirtiofsError(f"libvirt attached {tag} to domain {name}, but its live XML does not show it")
 
@@ -216,6 +220,15 @@ class Hypervisor:
         :raises VirtiofsError: it did not stop in time and ``force`` is not allowed.
         """
         name = self._name(uuid)
+        try:
+            self._stop(uuid, name, timeout, force)
+        except Lost as error:
+            raise Lost(
+                f"domain {name} was asked to shut down, and whether it did cannot be seen; when it is off, start it by "
+                f"hand: no later run knows that it is to be started: {error}"
+            ) from error
+
+    def _stop(self, uuid: str, name: str, timeout: float, force: bool) -> None:
         deadline = time.monotonic() + timeout
         asked = self._ask_to_stop(uuid, by_agent=True)
         if asked and self._stopped_by(uuid, min(deadline, time.monotonic() + timeout / 2)):
@@ -234,12 +247,18 @@ class Hypervisor:
         except libvirt.libvirtError as error:
             _unless(lambda: not self.is_running(uuid), f"destroy domain {name}", error)
 
-    def start(self, uuid: str) -> None:
+    def start(self, uuid: str) -> bool:
+        """Start a domain that is off. False: it runs, but an earlier call can have started it.
+
+        :raises Lost: whether it runs cannot be seen.
+        """
         domain = self._connection.domain(uuid)
         try:
             domain.create()
         except libvirt.libvirtError as error:
             _unless(lambda: self.is_running(uuid), f"start domain {domain.name()}", error)
+            return False
+        return True
 
     def is_running(self, uuid: str) -> bool:
         return self._connection.surviving(
@@ -318,7 +337,7 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
         if done():
             return
     except VirtiofsError as second:
-        raise VirtiofsError(
+        raise Lost(
             f"cannot {what}: {words(error)}; whether it was done all the same cannot be seen: {second}"
         ) from error
     raise failure(what, error) from error

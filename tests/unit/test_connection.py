@@ -1,15 +1,19 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an error of libvirt means, whatever language it is told in."""
+"""What an error of libvirt means, whatever language it is told in, and a libvirt that stays away."""
 
 from __future__ import annotations
 
 import errno
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils import _connection
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet
 
 # libvirt/virterror.h
 _RPC, _QEMU, _SYSTEM_ERROR, _AUTH_FAILED = 7, 10, 38, 45
@@ -40,3 +44,39 @@ def test_a_daemon_that_does_not_run_is_known_in_every_language(
     names = SimpleNamespace(VIR_FROM_RPC=_RPC, VIR_ERR_SYSTEM_ERROR=_SYSTEM_ERROR)
     monkeypatch.setattr(_connection, "libvirt", names)
     assert _connection._daemon_is_missing(_Error(words, domain, code, number)) is missing
+
+
+def test_a_libvirt_that_does_not_come_back_is_waited_for_once_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = [0]
+
+    def give_up(self: _connection.Connection) -> object:
+        opened[0] += 1
+        if opened[0] > 1:
+            raise NotYet("it does not run")
+        return object()
+
+    monkeypatch.setattr(_connection, "libvirt", SimpleNamespace(registerErrorHandler=lambda handler, context: None))
+    monkeypatch.setattr(_connection, "_run_event_loop", lambda: None)
+    monkeypatch.setattr(_connection._domain_xml, "available", lambda: True)
+    monkeypatch.setattr(_connection.Connection, "_open", give_up)
+    monkeypatch.setattr(_connection, "RETURN_SECONDS", 1.0)
+    connection = _connection.Connection("qemu:///system")
+    together = threading.Barrier(4)
+
+    def ask(broken: object) -> str:
+        together.wait(10)
+        with pytest.raises(_connection.Lost) as caught:
+            connection._reopen(broken)
+        return str(caught.value)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        said = set(pool.map(ask, [connection.raw] * 4))
+    assert time.monotonic() - began < 2.5
+    (sentence,) = said
+    assert "libvirt did not come back within 1 seconds" in sentence
+    # Who asks later waits again.
+    before = opened[0]
+    with pytest.raises(_connection.Lost):
+        connection._reopen(connection.raw)
+    assert opened[0] > before
