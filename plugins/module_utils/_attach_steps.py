@@ -64,7 +64,9 @@ class Guard:
         return f"make the bare directory {self.path} immutable"
 
     def apply(self, target: Target) -> None:
-        _immutable.set_immutable(self.path, True)
+        # The lines of the mounts that come after it are written.
+        with _taking_back(target):
+            _immutable.set_immutable(self.path, True)
 
 
 @dataclass(frozen=True)

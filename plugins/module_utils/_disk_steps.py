@@ -161,6 +161,7 @@ class FormatDevice:
             # mkfs.btrfs takes the same lock on the device by itself.
             target.loosen(self.node)
         self.new.make(self.node, filesystem)
+        target.lock(self.node)
         _written(self.node)
         _files.remove(note)
         target.touched.append(self.node)

@@ -44,13 +44,13 @@ class Target:
 
     def lock(self, node: str) -> None:
         """:raises VirtiofsError: the device cannot be opened, or somebody holds the lock for too long."""
-        if node in self.locks:
-            return
         try:
-            descriptor = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
+            # One that was loosened is still open, and the lock is taken again.
+            descriptor = self.locks.get(node) or os.open(node, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             what = "there is no medium in it" if error.errno == errno.ENOMEDIUM else error.strerror
             raise VirtiofsError(f"cannot open {node}: {what}") from error
+        self.locks[node] = descriptor
         deadline = time.monotonic() + self.lock_seconds
         while True:
             try:
@@ -58,12 +58,11 @@ class Target:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    os.close(descriptor)
+                    self.unlock(node)
                     raise VirtiofsError(
                         f"{node} is locked by another program for over {self.lock_seconds:g} seconds"
                     ) from None
                 time.sleep(0.1)
-        self.locks[node] = descriptor
 
     def unlock(self, node: str) -> None:
         if node in self.locks:

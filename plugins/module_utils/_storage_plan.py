@@ -78,7 +78,9 @@ def _in_order(draft: Draft, wanted: Wanted, state: State) -> list[Step[Any]]:
     steps += draft.root
     if draft.lines:
         steps.append(WriteLines(tuple(draft.lines), _mounted_by(draft)))
-    if (draft.lines and reads_fstab) or (draft.units and state.systemd):
+    # A run that was killed can have written a line that systemd has not read.
+    attaches = any(isinstance(step, Attach) for step in draft.mounts)
+    if ((draft.lines or attaches) and reads_fstab) or (draft.units and state.systemd):
         steps.append(ReadUnits())
     return [*steps, *draft.mounts, *draft.finishing]
 

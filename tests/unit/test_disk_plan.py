@@ -223,6 +223,12 @@ def test_systemd_reads_fstab_once_and_before_the_mounts() -> None:
     assert not any(isinstance(step, ReadUnits) for step in other)
 
 
+def test_systemd_reads_a_line_that_a_killed_run_wrote() -> None:
+    found = there(systemd=True, views=views(), places={"/shared/data": Place(True, True, True)})
+    assert [type(step) for step in planned(found).steps] == [ReadUnits, Attach]
+    assert planned(there(systemd=True)).steps == ()
+
+
 def test_systemd_reads_fstab_once_for_all_that_goes() -> None:
     steps = planned(there(systemd=True), state="absent").steps
     assert [type(step) for step in steps] == [Unmount, RemoveEntries, ReadUnits, RemoveDirectory]
