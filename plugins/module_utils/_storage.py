@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -266,10 +267,14 @@ def _check_across(items: Sequence[Item], root: str) -> None:
                 if place is not None and place == getattr(other, option):
                     raise VirtiofsError(f"{item.label}, {option}: {other.label} has {place} already")
     for item in items:
+        # One that was put there before is let go of. Deleting it is refused too: a guest can exchange directories.
+        if item.image is None or item.state not in ("present", "wiped"):
+            continue
         for other in items:
-            if item.image is not None and within(item.image, other.path):
+            if within(item.image, other.path):
                 raise VirtiofsError(f"{item.label}, image: {item.image} is inside the share {other.label}")
-        if item.image is not None and within(item.image, root):
+        beside_shares = item.state == "wiped" and os.path.dirname(item.image) == root
+        if within(item.image, root) and not beside_shares:
             raise VirtiofsError(f"{item.label}, image: {item.image} is inside {root}, where guests write")
     for disk in dict.fromkeys(item.disk for item in items if item.disk):
         sizes = [item for item in items if item.disk == disk and item.size and item.state == "present"]

@@ -137,6 +137,18 @@ def test_items_are_checked_against_each_other(items: tuple[dict[str, Any], ...],
         wanted(*items)
 
 
+@pytest.mark.parametrize("state", ["absent", "unmounted"])
+@pytest.mark.parametrize("image", ["/shared/x.img", "/shared/data/x.img", "/shared/b/x.img"])
+def test_an_image_where_guests_write_can_be_let_go_of(state: str, image: str) -> None:
+    wanted(one(), {"label": "b", "image": image, "state": state})
+
+
+def test_an_image_is_deleted_beside_the_shares_but_not_where_a_guest_can_exchange_directories() -> None:
+    wanted({"label": "b", "image": "/shared/x.img", "state": "wiped"})
+    with pytest.raises(VirtiofsError, match=r"b, image: .* is inside /shared, where guests write"):
+        wanted({"label": "b", "image": "/shared/other/x.img", "state": "wiped"})
+
+
 @pytest.mark.parametrize("root", ["/", "/srv", "/home", "/mnt", "/etc/x", "/proc/x", "/usr/share/x", "shared", "/a/.."])
 def test_a_root_that_belongs_to_the_system(root: str) -> None:
     with pytest.raises(VirtiofsError, match="root: "):
