@@ -72,14 +72,13 @@ def share_memory(root: Element, backing: str, *, cell: bool) -> None:
 
     :raises VirtiofsError: the document has what cannot be shared.
     """
+    for device in _private_devices(root):
+        device.set("access", "shared")
+    # Asked before there is a cell of ours, which says that it is shared but not of what.
     shared = is_shared(root)
     if cell and not _cells(root):
         _add_cell(root)
     if shared:
-        return
-    for device in _private_devices(root):
-        device.set("access", "shared")
-    if is_shared(root):
         return
     _share_backing(_memory_backing(root), backing)
     for item in _cells(root):

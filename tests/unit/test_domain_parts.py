@@ -83,6 +83,15 @@ def test_a_cell_has_all_processors_and_the_memory_at_boot(given: dict[str, str],
     assert (cell.get("cpus"), cell.get("memory"), cell.get("memAccess")) == (cpus, memory, "shared")
 
 
+@pytest.mark.parametrize("cell", [True, False])
+@pytest.mark.parametrize("backing", ["memfd", "file"])
+def test_memory_that_becomes_shared_says_of_what_it_is(backing: str, cell: bool) -> None:
+    root = parse(_domain())
+    _memory_plan.share_memory(root, backing, cell=cell)
+    assert root.find("memoryBacking/source").get("type") == backing
+    assert root.find("memoryBacking/access").get("mode") == "shared"
+
+
 @pytest.mark.parametrize(
     ("device", "backing", "shared"),
     [
