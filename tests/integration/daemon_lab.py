@@ -40,7 +40,7 @@ grep -q ^libvirt-qemu: "$1/group" || echo 'libvirt-qemu:x:64055:' >> "$1/group"
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/group" /etc/group
 printf 'user = "root"\\ngroup = "root"\\nstdio_handler = "file"\\n' > /etc/libvirt/qemu.conf
-printf 'auth_unix_rw = "none"\\n' > /etc/libvirt/libvirtd.conf
+printf 'auth_unix_rw = "none"\\nauth_unix_ro = "none"\\nunix_sock_rw_perms = "0700"\\n' > /etc/libvirt/libvirtd.conf
 echo ready
 exec cat > /dev/null
 """
