@@ -4,8 +4,9 @@
 """Runs virtiofs_domain while something happens to the libvirt daemon, once, at a chosen moment.
 
 ``moment``: ``before_define``; ``answer_lost`` (the daemon has defined, and nobody hears of it); ``after_define``;
-``while_reading``; ``before_start``; ``start_lost``. ``signal``: what the daemon gets. ``constants``: other time
-limits for the connection. ``define_takes``: seconds that go by before a definition is replaced.
+``while_reading``; ``before_start``; ``start_lost``; ``after_shutdown``.
+``signal``: what the daemon gets. ``constants``: other time limits for the connection. ``define_takes``: seconds that go
+by before a definition is replaced.
 """
 
 import importlib
@@ -70,6 +71,7 @@ libvirt.virConnect.defineXML = define_slowly
 at(libvirt.virConnect, "defineXML", "before_define", "answer_lost", "after_define")
 at(libvirt.virDomain, "XMLDesc", "while_reading")
 at(libvirt.virDomain, "create", "before_start", "start_lost")
+at(libvirt.virDomain, "shutdownFlags", "", after="after_shutdown")
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**given, "_ansible_check_mode": check}}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
 importlib.import_module("ansible_collections.virtio.fs.plugins.modules.virtiofs_domain").main()

@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from daemon_lab import Daemon
-from domain_machine import machine, share, tags
+from domain_machine import SHARED_MEMORY, machine, share, tags
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,53 @@ def test_a_daemon_that_is_restarted_during_a_restart_of_a_domain(daemon: Daemon,
     result = daemon.module(**wanted, fault={"moment": "start_lost"})
     assert not result.get("failed"), result["msg"]
     assert tags(daemon.virsh("dumpxml", "vm1")) == ["data"]
+
+
+def test_a_start_that_nobody_hears_of_keeps_its_definition(daemon: Daemon, source: str) -> None:
+    daemon.virsh("start", "vm1")
+    wanted = {"shares": [share(source)], "apply": "restart", "shutdown_timeout": 1, "force_off": True}
+    said = _one_sentence(daemon.module(**wanted, fault={"moment": "start_lost", "constants": {"RETURN_SECONDS": 0}}))
+    assert "whether domain vm1 runs cannot be seen, so its new definition stays" in said
+    assert _defined(daemon) == ["data"]
+    assert tags(daemon.virsh("dumpxml", "vm1")) == ["data"]
+    assert not daemon.module(**wanted)["changed"]
+
+
+def test_a_hot_plug_that_libvirt_cannot_save_tells_why(daemon: Daemon, source: str, tmp_path: Path) -> None:
+    (tmp_path / "vm1.xml").write_text(machine(memory=SHARED_MEMORY, ports=4))
+    uuid = daemon.virsh("domuuid", "vm1").strip()
+    text = (tmp_path / "vm1.xml").read_text().replace("</name>", f"</name><uuid>{uuid}</uuid>", 1)
+    (tmp_path / "vm1.xml").write_text(text)
+    daemon.virsh("define", str(tmp_path / "vm1.xml"))
+    daemon.virsh("start", "vm1")
+    # libvirt writes the new definition to this file first.
+    daemon.run("import os; os.mkdir('/etc/libvirt/qemu/vm1.xml.new')")
+    try:
+        said = _one_sentence(daemon.module(shares=[share(source)]))
+    finally:
+        daemon.run("import os; os.rmdir('/etc/libvirt/qemu/vm1.xml.new')")
+    assert "cannot write data, which domain vm1 runs with now, to its definition: " in said
+    assert "vm1.xml" in said
+    assert (_defined(daemon), tags(daemon.virsh("dumpxml", "vm1"))) == ([], ["data"])
+    assert daemon.module(shares=[share(source)])["changed"]
+    assert _defined(daemon) == ["data"]
+
+
+def test_a_daemon_that_goes_away_during_a_shutdown(source: str, tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, restarts=False)
+    try:
+        daemon.wait_until_it_answers()
+        (tmp_path / "vm1.xml").write_text(machine())
+        daemon.virsh("define", str(tmp_path / "vm1.xml"))
+        daemon.virsh("start", "vm1")
+        fault = {"moment": "after_shutdown", "constants": {"RETURN_SECONDS": 1}}
+        wanted = {"shares": [share(source)], "apply": "restart", "shutdown_timeout": 5}
+        said = _one_sentence(daemon.module(**wanted, fault=fault))
+        assert "domain vm1 was asked to shut down, and whether it did cannot be seen" in said
+        assert "start it by hand" in said
+        assert "libvirt did not come back within 1 seconds" in said
+    finally:
+        daemon.close()
 
 
 def test_runs_at_the_same_time_lose_nothing(daemon: Daemon, source: str) -> None:
