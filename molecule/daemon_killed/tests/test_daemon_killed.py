@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from proof.exchange import crosses
@@ -13,6 +14,7 @@ from proof.playbook import play
 SHARES = [
     {"name": "victim", "path": "/srv/proof/victim", "domains": ["vm2"], "mount": "/srv/victim"},
     {"name": "other", "path": "/srv/proof/other", "domains": ["vm2"], "mount": "/srv/other"},
+    {"name": "parting", "path": "/srv/proof/parting", "domains": ["vm2"], "mount": "/srv/parting"},
 ]
 LIMIT = "hv1,vm2"
 # User processes in uninterruptible sleep.
@@ -20,11 +22,11 @@ STUCK = """\
 grep -lsE '^State:\\s+D' /proc/[0-9]*/status | xargs --no-run-if-empty grep -ls '^VmSize' | wc -l
 """
 KILL = """\
-for pid in $(grep -lsa /srv/proof/victim /proc/[0-9]*/cmdline | cut -d/ -f3); do
+for pid in $(grep -lsa {0} /proc/[0-9]*/cmdline | cut -d/ -f3); do
     ! grep -qs virtiofsd "/proc/$pid/comm" || kill -9 "$pid"
 done
 sleep 1
-for pid in $(grep -lsa /srv/proof/victim /proc/[0-9]*/cmdline | cut -d/ -f3); do
+for pid in $(grep -lsa {0} /proc/[0-9]*/cmdline | cut -d/ -f3); do
     ! grep -qs virtiofsd "/proc/$pid/comm" || exit 1
 done
 """
@@ -43,7 +45,7 @@ def vm2(machine):
 def killed(hv1, vm2):
     run = play("virtio.fs.share", extra=extra("restart"), limit=LIMIT)
     assert run.returncode == 0, run.output[-3000:]
-    hv1.check(KILL)
+    hv1.check(KILL.format("/srv/proof/victim"))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +71,16 @@ def let_go_of_the_other(shared_again, vm2):
 
 
 @pytest.fixture(scope="session")
-def healed(let_go_of_the_other):
+def unmounted(let_go_of_the_other, hv1, vm2):
+    """A share that goes, when nobody has found out yet that its daemon is dead too."""
+    hv1.check(KILL.format("/srv/proof/parting"))
+    begun = time.monotonic()
+    run = play(str(Path(__file__).parents[1] / "let_go.yml"), timeout=300)
+    return run, time.monotonic() - begun, vm2.touch("cut -d' ' -f5 /proc/self/mountinfo | grep /srv/")
+
+
+@pytest.fixture(scope="session")
+def healed(unmounted):
     return play("virtio.fs.share", extra=extra("restart", virtiofs_host_force_off=True), limit=LIMIT)
 
 
@@ -109,7 +120,18 @@ def test_systemd_is_not_made_to_wait_with_it(let_go_of_the_other):
     run, seen = let_go_of_the_other
     messages = " ".join(one.message for one in run.failures("vm2"))
     assert "would wait for the share victim" in messages
-    assert seen.text.split() == ["2", "active", "active"]
+    assert seen.text.split() == ["3", "active", "active"]
+
+
+def test_a_share_of_a_dead_daemon_is_unmounted_or_the_remedy_is_named(unmounted):
+    run, seconds, mounted = unmounted
+    assert seconds < 120
+    for failure in run.failures("vm2"):
+        # That it was tried, and not given up because of a question of ours.
+        assert "cannot unmount /srv/parting" in failure.message
+        assert "earlier process" not in failure.message
+        assert "virtiofs_host_apply: restart" in failure.message
+    assert sorted(mounted.text.split()) == ["/srv/other", "/srv/victim"]
 
 
 def test_a_restart_that_may_force_heals_it(healed):
@@ -117,7 +139,7 @@ def test_a_restart_that_may_force_heals_it(healed):
     assert healed.returncode == 0
 
 
-@pytest.mark.parametrize("share", ["victim", "other"])
+@pytest.mark.parametrize("share", ["victim", "other", "parting"])
 def test_bytes_go_through_again(healed, hv1, vm2, share):
     assert crosses(vm2, f"/srv/{share}", hv1, f"/srv/proof/{share}", "guest-to-host")
     assert crosses(hv1, f"/srv/proof/{share}", vm2, f"/srv/{share}", "host-to-guest")
