@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from local_fleet import HERE, NOWHERE, Played, hypervisor, node, play
 
-SHARE, UNSHARE, REPORT = "virtio.fs.share", "virtio.fs.unshare", "virtio.fs.report"
+SHARE, UNSHARE, REPORT, VERIFY = "virtio.fs.share", "virtio.fs.unshare", "virtio.fs.report", "virtio.fs.verify"
 ONE_BY_ONE = {"virtiofs_serial": 1}
 
 
@@ -185,3 +185,13 @@ def test_the_report_of_guests_alone_is_written_and_says_what_it_lacks(
     assert "0 of 1 hypervisors answered" in text
     assert "| hv1 | data |" in text
     assert "hv2" not in text
+
+
+def test_a_proof_without_guests_is_no_proof(tmp_path: Path, well: dict[str, Any]) -> None:
+    fleet, guests = {"hv1": well}, {"vm1": guest("hv1")}
+    alone = play(tmp_path, VERIFY, fleet, guests, "--limit", "hv1")
+    assert alone.returncode != 0
+    assert "No guest takes part in this run" in alone.said("hv1")
+    for limit in ("vm1", "all"):
+        run = play(tmp_path, VERIFY, fleet, guests, "--limit", limit)
+        assert run.returncode == 0, run.output
