@@ -84,7 +84,8 @@ def with_entry(text: str, entry: Entry) -> str:
         elif not written:
             result.append(line.raw if line.entry == entry else line.replaced_by(entry))
             written = True
-        last_ending = line.ending or last_ending
+        if line.ending.endswith("\n"):  # A last line may end with a lone carriage return, which ends no line.
+            last_ending = line.ending
     if not written:
         if result and not result[-1].endswith("\n"):
             result.append(last_ending)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import (
@@ -178,6 +178,7 @@ def test_any_text_survives_a_removal_of_nothing(text: str) -> None:
 
 @given(_BYTES, st.builds(Entry, _FIELD_TEXT, _FIELD_TEXT.map("/{}".format), _FIELD_TEXT,
                          st.lists(_OPTION_TEXT, min_size=1, max_size=4).map(tuple)))
+@example("\r", Entry("LABEL=a", "/a", "ext4", ("defaults",)))
 def test_any_entry_is_read_back_and_written_once(text: str, entry: Entry) -> None:
     if any(other.mount_point == entry.mount_point for other in entries(text)):
         return
