@@ -12,27 +12,32 @@ import posixpath
 
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
+# Of the system as a whole: each breaks the machine when it disappears, and what is in it is not for users.
+_SYSTEM = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/efi",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+)
+
 # A machine breaks when one of these disappears under a mount.
 system_directories = frozenset(
     {
+        *_SYSTEM,
         "/",
-        "/bin",
-        "/boot",
         "/boot/efi",
-        "/dev",
-        "/efi",
-        "/etc",
-        "/lib",
-        "/lib32",
-        "/lib64",
-        "/libx32",
-        "/proc",
-        "/root",
-        "/run",
-        "/sbin",
-        "/sys",
         "/tmp",
-        "/usr",
         "/usr/bin",
         "/usr/lib",
         "/usr/lib64",
@@ -53,26 +58,7 @@ public_directories = frozenset({"/home", "/media", "/mnt", "/opt", "/srv"})
 
 # Below these everything belongs to the system. (/var, /var/lib, /tmp and the like are refused themselves, but hold
 # people's data too.)
-system_trees = (
-    "/bin",
-    "/boot",
-    "/dev",
-    "/efi",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var/lib/libvirt",
-    "/var/lib/virtiofs",
-    "/var/log",
-)
+system_trees = (*_SYSTEM, "/var/lib/libvirt", "/var/lib/virtiofs", "/var/log")
 
 # The kernel's own trees: nothing of ours belongs anywhere below them.
 _kernel_trees = ("/dev", "/proc", "/sys")
