@@ -12,6 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from libvirt_lab import Libvirt, embedded
+from silent_filesystem import silent_filesystem
+
+from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,15 @@ def libvirt(embedded_driver: Libvirt) -> Iterator[Libvirt]:
 def source(tmp_path: Path) -> str:
     (tmp_path / "source").mkdir()
     return str(tmp_path / "source")
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[str]:
+    """The path of a filesystem that does not answer."""
+    path = tmp_path / "silent"
+    path.mkdir()
+    with silent_filesystem(str(path)):
+        yield str(path)
+    # The lock of a stuck process stays until the next touch finds it free.
+    with only_one(str(path), 5):
+        pass

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._bounded import Outcome,
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import current, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
-
-
-@pytest.fixture
-def silent(tmp_path: Path) -> Iterator[str]:
-    path = tmp_path / "silent"
-    path.mkdir()
-    with silent_filesystem(str(path)):
-        yield str(path)
-    # The lock of a stuck process stays until the next touch finds it free.
-    with only_one(str(path), 5):
-        pass
 
 
 def _stuck_processes() -> list[str]:

@@ -7,30 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from silent_filesystem import silent_filesystem
 
 from ansible_collections.virtio.fs.plugins.module_utils import _sources
-from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_sources
-
-
-@pytest.fixture
-def silent(tmp_path: Path) -> Iterator[str]:
-    path = tmp_path / "silent"
-    path.mkdir()
-    with silent_filesystem(str(path)):
-        yield str(path)
-    with only_one(str(path), 5):
-        pass
 
 
 def test_sources_on_a_filesystem_that_does_not_answer(
