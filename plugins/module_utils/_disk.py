@@ -93,7 +93,7 @@ class Disk:
     partitions: tuple[Partition, ...] | None = None
     half_written: bool = False
     hybrid: bool = False
-    strangers: tuple[str, ...] = ()  # partitions of another kind of table that the kernel knows and somebody uses
+    strangers: tuple[str, ...] = ()  # partitions in use that the kernel knows from another table than the GPT there is
 
     @property
     def taken(self) -> tuple[Extent, ...]:
@@ -161,7 +161,8 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         if kernel is not None and _extent(kernel) != extent and not _is_outgrown(_extent(kernel), extent):
             kernel = None
         partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
-    return Disk(name, device, tuple(partitions), hybrid=_signatures.is_hybrid(first))
+    gone = _partition_uses(node, views, only_kernel_knows(node))
+    return Disk(name, device, tuple(partitions), hybrid=_signatures.is_hybrid(first), strangers=tuple(gone))
 
 
 def read_whole(node: str, views: Views) -> Device:
@@ -213,11 +214,13 @@ def partition_named(node: str, label: str) -> Partition | None:
 
 
 def kernel_agrees(node: str) -> bool:
-    """Whether the kernel has a device node for each entry of the table, and none for anything else."""
-    kernel = _kernel_partitions(node)
-    return {number: _extent(place) for number, place in kernel.items()} == _table_extents(node) and all(
-        _node_is_current(place) for place in kernel.values()
-    )
+    """Whether the kernel has the partitions of the table and no other, and a current device node for each."""
+    return kernel_is_told(node) and all(_node_is_current(place) for place in _kernel_partitions(node).values())
+
+
+def kernel_is_told(node: str) -> bool:
+    """Whether the kernel has the partitions of the table and no other."""
+    return {number: _extent(place) for number, place in _kernel_partitions(node).items()} == _table_extents(node)
 
 
 def _node_is_current(place: str) -> bool:
@@ -315,9 +318,11 @@ def _kernel_partitions(node: str) -> dict[int, str]:
     return found
 
 
-def _partition_uses(node: str, views: Views) -> list[str]:
+def _partition_uses(node: str, views: Views, numbers: Collection[int] | None = None) -> list[str]:
     found = []
-    for place in _kernel_partitions(node).values():
+    for index, place in _kernel_partitions(node).items():
+        if numbers is not None and index not in numbers:
+            continue
         part = node_at(place)
         number = attribute(place, "dev")
         uses = list(views.anywhere(number, part)) + kernel_uses(place, number)

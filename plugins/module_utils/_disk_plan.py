@@ -74,6 +74,8 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
         first = new[0]
         refuse_unusable(first, "disk", disk.device)
         refuse_table_change(first, disk)
+        if disk.strangers:
+            raise VirtiofsError(f"{first.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
         partitions = tuple(NewPartition(item.label, state.gaps[item.label].extent) for item in new)
         if disk.partitions is not None:
             for item in new:
@@ -85,8 +87,6 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
                 raise VirtiofsError(
                     f"{first.label}, disk: {disk.name} would get a new partition table, and {label} is on {device.node}"
                 )
-        if disk.strangers:
-            raise VirtiofsError(f"{first.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
         replaced = None
         if not disk.device.content.blank and not disk.half_written:
             replaced = disk.device.content.description

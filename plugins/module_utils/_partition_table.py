@@ -67,16 +67,23 @@ def delete(target: Target, disk: str, number: int) -> None:
 
 
 def tell_kernel(target: Target, disk: str) -> None:
-    # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
-    # from the table is not always taken from the kernel by --update.
-    for number in _disk.only_kernel_knows(disk):
-        run(["partx", "--delete", "--nr", str(number), disk], timeout=60)
-    told = run(["partx", "--update", disk], timeout=60)
     deadline = time.monotonic() + _NODE_SECONDS
+    refused = _told(disk)
     while not _disk.kernel_agrees(disk):
         if time.monotonic() > deadline:
-            raise VirtiofsError(
-                f"the kernel does not take over the partitions of {disk}: {told.message or 'no device appears'}"
-            )
+            reason = f"{refused}; another program may have it open" if refused else "no device appears"
+            raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {reason}")
         time.sleep(0.1)
+        # The kernel keeps a partition that anybody has open, if only to look at it as blkid does. So ask again.
+        if not _disk.kernel_is_told(disk):
+            refused = _told(disk)
     target.touched.append(disk)
+
+
+def _told(disk: str) -> str | None:
+    """Tell the kernel what is in the table now; returns what it refused, in words."""
+    # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
+    # from the table is not always taken from the kernel by --update.
+    asked = [["--delete", "--nr", str(number)] for number in _disk.only_kernel_knows(disk)] + [["--update"]]
+    answers = [run(["partx", *what, disk], timeout=60) for what in asked]
+    return next((answer.message for answer in answers if answer.returncode != 0), None)

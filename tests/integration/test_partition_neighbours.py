@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
+from ansible_collections.virtio.fs.plugins.module_utils import _partition_table
 from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
 
 MIB = 2**20
@@ -73,6 +75,51 @@ def test_the_rest_of_a_disk_with_a_partition_that_a_running_guest_has(lab: DiskL
     table(disk, "label: gpt\nsize=20M\n")
     with written_by_somebody(f"{disk}p1"):
         lab.converged({"label": lab.label(), "disk": disk, "size": "16MiB"})
+
+
+def test_a_partition_that_somebody_looks_at_while_it_is_deleted(lab: DiskLab) -> None:
+    """The kernel keeps it while anybody has it open, as blkid and lsblk do for a moment."""
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
+    lab.converged(item)
+    with open(f"{item['disk']}p1", "rb") as file:
+        timer = threading.Timer(6, file.close)
+        timer.start()
+        try:
+            gone = lab.run({**item, "state": "wiped"})
+        finally:
+            timer.join()
+    assert not gone.failed, gone.msg
+    assert not Path(f"{item['disk']}p1").exists()
+
+
+def test_a_partition_that_somebody_keeps_open_while_it_is_deleted(
+    lab: DiskLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_partition_table, "_NODE_SECONDS", 1.0)
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
+    lab.converged(item)
+    with open(f"{item['disk']}p1", "rb"):
+        gone = lab.run({**item, "state": "wiped"})
+    assert gone.failed
+    assert f"the kernel does not take over the partitions of {item['disk']}: partx: " in gone.msg
+    assert "may have it open" in gone.msg
+    lab.converged({**item, "label": lab.label("b")})
+
+
+def test_a_mounted_partition_whose_entry_is_gone(lab: DiskLab) -> None:
+    """Somebody deleted the entry of a partition in use: the table shows free space, and the kernel knows better."""
+    disk = lab.disk()
+    table(disk, "label: gpt\nsize=20M\n")
+    output("mkfs.ext4", "-q", "-F", f"{disk}p1")
+    place = lab.directory / "theirs"
+    place.mkdir()
+    output("mount", f"{disk}p1", str(place))
+    try:
+        output("sfdisk", "-q", "--force", "--no-reread", "--no-tell-kernel", "--delete", disk, "1")
+        message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
+    finally:
+        output("umount", str(place))
+    assert f"{disk} is in use: {disk}p1 is mounted on {place}" in message
 
 
 def test_a_filesystem_that_a_running_guest_has(lab: DiskLab) -> None:
