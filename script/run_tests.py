@@ -91,14 +91,14 @@ def types(part: Part) -> Tally:
     return ONE_CHECK
 
 
-def tests(folder: str) -> Callable[[Part], Tally]:
+def tests(folder: str, **settings: str) -> Callable[[Part], Tally]:
     def work(part: Part) -> Tally:
         report = REPORTS / f"{part.name}.xml"
         returncode = part.run(
             ["python", "-m", "pytest", folder, f"--junitxml={report}", "-p", "no:cacheprovider"]
             + ["-o", "faulthandler_timeout=240"],
             cwd=COPY,
-            extra={"PYTHONPATH": str(COLLECTIONS), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)},
+            extra={"PYTHONPATH": str(COLLECTIONS), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **settings},
             check=False,
         )
         tally = part.test_tally(report)
@@ -197,6 +197,9 @@ CHECKS = (
     Check("integration", 1200, tests("tests/integration")),
 )
 
+# Where the usual run tries a sample, the full one tries all.
+FULL_CHECKS = {"integration": Check("integration", 5400, tests("tests/integration", VIRTIOFS_EVERY_WRITE="1"))}
+
 
 def copy_of_the_checkout(part: Part) -> Tally:
     """A real directory of the name that Ansible asks for, and whole: editing goes on in the checkout meanwhile."""
@@ -281,7 +284,9 @@ def arguments() -> argparse.Namespace:
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="stop before molecule, which needs the lab")
-    extent.add_argument("--full", action="store_true", help="molecule with every scenario, not only the usual ones")
+    extent.add_argument(
+        "--full", action="store_true", help="every scenario of molecule, and virtiofs_partition killed at every write"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the output of every part as it comes")
     parser.add_argument("part", nargs="*", help="only these parts (artifact is added where molecule needs it)")
     chosen = parser.parse_args()
@@ -345,7 +350,8 @@ def check_all(run: Run, chosen: argparse.Namespace, planned: list[str], begun: f
         run.part("lab-down", LAB_DOWN_SECONDS, lab_down)
     run.part("footprint", FOOTPRINT_SECONDS, footprint(before))
     try:
-        for check in CHECKS:
+        for usual in CHECKS:
+            check = FULL_CHECKS.get(usual.name, usual) if chosen.full else usual
             if check.name in planned:
                 run.part(check.name, check.seconds, check.work)
         if with_lab:
