@@ -40,6 +40,7 @@ class Teller:
     log: Path
     results: Path
     changes: int = 0
+    _last: str = ""
     _read: dict[Path, int] = field(default_factory=dict)
 
     def __call__(self) -> None:
@@ -47,8 +48,10 @@ class Teller:
             self._tell_result(json.loads(line))
         for line in self._new_lines(self.log):
             task = TASK.match(line)
-            if task and not task.group(1).startswith("Validating arguments"):
-                print(f"  {task.group(1)} ...", flush=True)
+            # Ansible announces a decision of the play once for each host.
+            if task and task.group(1) != self._last and not task.group(1).startswith("Validating arguments"):
+                self._last = task.group(1)
+                print(f"  {self._last} ...", flush=True)
 
     def _tell_result(self, result: Mapping[str, Any]) -> None:
         returned = result["returned"]
