@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._command import check
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import probe
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB
 
 DEFAULT = "ext4"
@@ -63,7 +64,7 @@ class NewFilesystem:
     def make(self, node: str, identity: uuid.UUID) -> None:
         """Make it, over whatever is there: the caller has looked.
 
-        :raises VirtiofsError: with mkfs' own message.
+        :raises VirtiofsError: with mkfs' own message, or because its options made it something else.
         """
         commands = {
             # -F once: a whole device is fine. A mounted one would need it twice.
@@ -73,6 +74,15 @@ class NewFilesystem:
             "btrfs": ["mkfs.btrfs", "-q", "-f", "-L", self.label, "-U", str(identity)],
         }
         check([*commands[self.fstype], *self.options, node], timeout=_MAKE_SECONDS)
+        made = probe(node)
+        if (made.label, made.uuid) != (self.label, str(identity)):
+            # Nobody would find it by its label. Without a signature the next run may make another one.
+            check(["wipefs", "--all", "--quiet", node], timeout=60)
+            options = " ".join(self.options)
+            raise VirtiofsError(
+                f"{self.label}, mkfs_options: with {options!r}, mkfs.{self.fstype} made {made.description}, and not a "
+                f"whole filesystem with this label and the UUID {identity}; it was erased again"
+            )
 
 
 def grow(fstype: str, node: str, path: str) -> None:

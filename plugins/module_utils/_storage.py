@@ -206,6 +206,8 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
     for option in mkfs_options:
         if not option or "\0" in option:
             raise bad("mkfs_options", f"{option!r} cannot be an argument")
+        if re.match(r"-[LU]|--(label|uuid)\b", option):
+            raise bad("mkfs_options", f"{option!r} would replace the label or the UUID that the item is known by")
         # mkfs.btrfs takes any number of devices, others one for a journal, and all write over what is on it.
         # It runs in the root directory, so the slash before dev can be left out.
         if re.search(r"(?<![\w.-])dev/", option):

@@ -267,3 +267,22 @@ def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatc
     monkeypatch.setattr(os, "listdir", noted)
     assert not lab.run(item).changed
     assert not {str(plain), str(lab.root / label)} & set(listed)
+
+
+@pytest.mark.parametrize("place", ["disk", "device", "image"])
+@pytest.mark.parametrize("options", [["-n"], ["-FLother"]])
+def test_mkfs_options_that_make_something_else(lab: DiskLab, place: str, options: list[str]) -> None:
+    image = str(lab.directory / "x.img")
+    where = {
+        "disk": lambda: {"disk": lab.disk(16), "size": "rest"},
+        "device": lambda: {"device": lab.disk(16)},
+        "image": lambda: {"image": image, "size": "8MiB"},
+    }
+    item = {"label": lab.label(), **where[place]()}
+    outcome = lab.run({**item, "mkfs_options": options})
+    assert outcome.failed
+    assert f"{item['label']}, mkfs_options: with {options[0]!r}, mkfs.ext4 made " in outcome.msg
+    assert lab.fstab.read_text() == NEIGHBOURS
+    assert lab.mountinfo() == []
+    assert not Path(image).exists()
+    lab.converged(item)
