@@ -141,8 +141,8 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
         )
     if partition.name != item.label:
         raise VirtiofsError(
-            f"{item.label}, fstype: {disk.name} has an {content.fstype} filesystem of this label in a partition named "
-            f"{partition.name!r}, not {item.fstype}"
+            f"{item.label}, fstype: {disk.name} has {content.description} in a partition named {partition.name!r}, "
+            f"not {item.new_fstype}"
         )
     replaced = _replaced_in(item, disk, partition)
     if partition.uses:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN, Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
@@ -66,7 +66,7 @@ def is_ours(item: Item, content: Content) -> bool:
     return (
         content.label == item.label
         and len(content.types) == 1
-        and content.fstype is not None
+        and content.fstype in TAKEN
         and item.fstype in (None, content.fstype)
     )
 

@@ -44,6 +44,11 @@ KINDS = {
 }
 
 
+# What is used as it is where it has the label of an item: ext4 was ext3 once. Members of something, containers and
+# swap have labels too (LUKS, ZFS, RAID), and are never an item's filesystem.
+TAKEN = frozenset({*KINDS, "ext2", "ext3"})
+
+
 @dataclass(frozen=True)
 class Superblock:
     """What a filesystem says about itself: its size in bytes, and for ext4 the reserved percentage."""
@@ -88,7 +93,7 @@ class NewFilesystem:
 def grow(fstype: str, node: str, path: str) -> None:
     """Enlarge a mounted filesystem to the size of its device."""
     commands = {
-        "ext4": ["resize2fs", node],
+        **dict.fromkeys(("ext2", "ext3", "ext4"), ["resize2fs", node]),
         "xfs": ["xfs_growfs", "-d", path],
         "btrfs": ["btrfs", "filesystem", "resize", "max", path],
     }

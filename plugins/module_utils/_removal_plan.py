@@ -24,6 +24,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     WipeDevice,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_table_change
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import DeleteImage, DetachImage, RemoveUnit
@@ -165,5 +166,6 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
 
 def _refuse_strange(item: Item, content: Content, place: str) -> None:
     """Blank is what a killed run leaves between erasing the signatures and deleting the partition."""
-    if not content.blank and (content.label != item.label or len(content.types) != 1):
+    ours = content.label == item.label and len(content.types) == 1 and content.fstype in TAKEN
+    if not content.blank and not ours:
         raise VirtiofsError(f"{item.label}, state: {place} holds {content.description}, which this module did not make")

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,6 +176,54 @@ def test_a_partition_with_another_filesystem_is_not_wiped(lab: DiskLab) -> None:
     output("umount", str(lab.root / item["label"]))
     output("mkfs.ext4", "-q", "-F", "-L", "theirs", f"{item['disk']}p1")
     assert "ext4 labelled theirs" in lab.refused({**item, "state": "wiped"})
+
+
+def luks2(label: str) -> tuple[int, bytes]:
+    """The header of LUKS2: https://gitlab.com/cryptsetup/LUKS2-docs."""
+    header = b"LUKS\xba\xbe" + (2).to_bytes(2, "big") + (16384).to_bytes(8, "big") + bytes(8)
+    uuid = b"c020991a-1dcd-554d-8861-94fce428c90d"
+    return 0, header + label.encode().ljust(48, b"\0") + bytes(96) + uuid.ljust(40, b"\0")
+
+
+def swap(label: str) -> tuple[int, bytes]:
+    header = (1).to_bytes(4, "little") + (1023).to_bytes(4, "little") + bytes(4) + bytes(range(16))
+    return 1024, (header + label.encode().ljust(16, b"\0")).ljust(4096 - 1024 - 10, b"\0") + b"SWAPSPACE2"
+
+
+@pytest.mark.parametrize(("content", "kind"), [(luks2, "crypto_LUKS"), (swap, "swap")])
+@pytest.mark.parametrize("place", ["device", "partition", "image"])
+def test_what_only_has_the_label_is_no_filesystem_of_ours(
+    lab: DiskLab, content: Callable[[str], tuple[int, bytes]], kind: str, place: str
+) -> None:
+    """LUKS2 and swap have labels, a pool of ZFS has its name there: all of it would be lost."""
+    label = lab.label()
+    image = lab.directory / "x.img"
+    disk = lab.disk()
+    if place == "partition":
+        script = f'label: gpt\nsize=20M, name="{label}"\n'
+        subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True, timeout=60)
+        output("partx", "--update", disk)
+    image.write_bytes(bytes(16 * 2**20))
+    target = {"device": disk, "partition": f"{disk}p1", "image": str(image)}[place]
+    offset, data = content(label)
+    with open(target, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+        os.fsync(file.fileno())
+    where: dict[str, dict[str, str]] = {
+        "device": {"device": disk},
+        "partition": {"disk": disk, "size": "20MiB"},
+        "image": {"image": str(image), "size": "16MiB"},
+    }
+    item = {"label": label, **where[place]}
+    before = image.read_bytes()
+    assert f"{kind} labelled {label}, which this module did not make" in lab.refused(
+        {name: value for name, value in item.items() if name != "size"} | {"state": "wiped"}
+    )
+    message = lab.refused(item)
+    assert f"{kind} labelled {label}" in message
+    assert "overwrite: true" in message
+    assert image.read_bytes() == before
 
 
 def test_what_is_not_there_needs_nothing(lab: DiskLab) -> None:
