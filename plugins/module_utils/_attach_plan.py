@@ -69,6 +69,7 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
         same_place = tuple(other for other in state.entries if other.mount_point == item.path)
         draft.lines.append(Line(item.label, entry, same_place))
     if here is None:
+        _refuse_written(item, filesystem, state)
         draft.mounts.append(Attach(filesystem.source, entry))
         _look_at_bare(item, place, state, draft)
     else:
@@ -118,6 +119,22 @@ def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None
                 f"{item.label}, path: its filesystem is mounted on {mount.path}, not on {item.path}, "
                 "unmount it there first"
             )
+
+
+def _refuse_written(item: Item, filesystem: Filesystem, state: State) -> None:
+    """No mount keeps out who has the device open already: a running guest that has the disk, and mounts it too."""
+    device = state.disks[state.disk_of[item.label]].device if item.disk else state.devices.get(item.label)
+    writers = [
+        *(state.views.written(filesystem.number or "") if item.disk else ()),
+        *(device.writers if device is not None else ()),
+        *(state.images[item.label].uses if item.image else ()),
+    ]
+    if writers:
+        option = "disk" if item.disk else "image" if item.image else "device"
+        raise VirtiofsError(
+            f"{item.label}, {option}: its filesystem on {item.disk or item.image or item.device} is {writers[0]}, "
+            "and is destroyed when it is mounted here too: stop that first"
+        )
 
 
 def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry) -> None:

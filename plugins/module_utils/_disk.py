@@ -52,6 +52,7 @@ class Device:
     partuuid: str | None = None
     identity: str = ""
     whole: str = ""  # the disk that it is a partition of, or itself
+    writers: tuple[str, ...] = ()  # programs among them that have it open for writing
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def read_device(node: str, views: Views, *, probe_content: bool = True) -> Devic
         partuuid=_partuuid(node) if whole != node else None,
         identity=identity(place, number, size),
         whole=whole,
+        writers=views.written(number),
     )
 
 
@@ -166,9 +168,16 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
 
 
 def read_whole(node: str, views: Views) -> Device:
-    """A device that is used whole: who uses a partition of it uses it too."""
+    """A device that is used whole: who uses a partition of it uses it too, and so does who uses all of its disk."""
     device = read_device(node, views)
-    return replace(device, uses=(*device.uses, *_partition_uses(node, views)))
+    writers, uses = device.writers, (*device.uses, *_partition_uses(node, views))
+    if device.whole != node:
+        place = sysfs_of(device.whole)
+        number = attribute(place, "dev")
+        written = [f"a partition of {device.whole}, which is {use}" for use in views.written(number)]
+        held = [f"a partition of {device.whole}, which is {use}" for use in kernel_uses(place, number)]
+        writers, uses = (*writers, *written), (*uses, *written, *held)
+    return replace(device, uses=uses, writers=writers)
 
 
 def labels_on_machine(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]]:

@@ -93,7 +93,7 @@ class NewFilesystem:
 def grow(fstype: str, node: str, path: str) -> None:
     """Enlarge a mounted filesystem to the size of its device."""
     commands = {
-        **dict.fromkeys(("ext2", "ext3", "ext4"), ["resize2fs", node]),
+        **{kind: ["resize2fs", node] for kind in ("ext2", "ext3", "ext4")},
         "xfs": ["xfs_growfs", "-d", path],
         "btrfs": ["btrfs", "filesystem", "resize", "max", path],
     }

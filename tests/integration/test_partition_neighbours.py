@@ -131,6 +131,52 @@ def test_a_filesystem_that_a_running_guest_has(lab: DiskLab) -> None:
             assert who in lab.refused({**item, "state": state})
 
 
+@pytest.mark.parametrize("place", ["partition", "disk of the partition", "adopted", "device", "image"])
+def test_a_filesystem_that_a_running_guest_has_mounted_is_not_mounted_here_too(lab: DiskLab, place: str) -> None:
+    """As after giving the guest a disk, and before that disk is taken away for a share of the same filesystem."""
+    label = lab.label()
+    disk = lab.disk()
+    image = str(lab.directory / "x.img")
+    item = {"label": label, "disk": disk, "size": "16MiB"}
+    if place == "device":
+        item = {"label": label, "device": disk}
+    elif place == "image":
+        item = {"label": label, "image": image, "size": "16MiB"}
+    elif place == "adopted":
+        table(disk, 'label: gpt\nsize=16M, name="theirs"\n')
+        output("mkfs.ext4", "-q", "-L", label, f"{disk}p1")
+    if place != "adopted":
+        lab.converged(item)
+        lab.converged({**item, "state": "absent"})
+    held = {"image": image, "device": disk, "disk of the partition": disk}.get(place, f"{disk}p1")
+    with written_by_somebody(held) as who:
+        message = lab.refused(item)
+        assert "open for writing in" in message
+        assert who in message
+    lab.converged(item)
+    # Once it is mounted, whoever looks at the device disturbs nobody.
+    if place != "image":
+        with written_by_somebody(held):
+            assert not lab.run(item).changed
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_partition_of_a_disk_that_a_running_guest_has(lab: DiskLab, filled: bool) -> None:
+    disk = lab.disk()
+    table(disk, "label: gpt\nsize=20M\n")
+    if filled:
+        output("mkfs.ext4", "-q", "-L", "guest", f"{disk}p1")
+    item = {"label": lab.label(), "device": f"{disk}p1", "overwrite": filled}
+    with written_by_somebody(disk) as who:
+        message = lab.refused(item)
+        assert f"a partition of {disk}, which is open for writing in" in message
+        assert who in message
+    lab.converged(item)
+    lab.converged({**item, "state": "absent"})
+    with written_by_somebody(disk) as who:
+        assert who in lab.refused({**item, "state": "wiped"})
+
+
 def test_an_image_that_a_running_guest_has(lab: DiskLab) -> None:
     image = lab.directory / "guest.img"
     image.write_bytes(b"precious" * 1000)
