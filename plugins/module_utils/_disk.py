@@ -94,7 +94,7 @@ class Disk:
     partitions: tuple[Partition, ...] | None = None
     half_written: bool = False
     hybrid: bool = False
-    strangers: tuple[str, ...] = ()  # partitions in use that the kernel knows from another table than the GPT there is
+    strangers: tuple[str, ...] = ()  # partitions that the kernel knows otherwise than the GPT, and somebody uses
 
     @property
     def taken(self) -> tuple[Extent, ...]:
@@ -160,11 +160,23 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         extent = Extent(int(str(entry["start"])) * device.sector, int(str(entry["size"])) * device.sector)
         number = int(str(entry["number"]))
         kernel = known.get(number)
-        if kernel is not None and _extent(kernel) != extent and not _is_outgrown(_extent(kernel), extent):
+        if kernel is not None and not _is_same_or_outgrown(_extent(kernel), extent):
             kernel = None
         partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
-    gone = _partition_uses(node, views, only_kernel_knows(node))
-    return Disk(name, device, tuple(partitions), hybrid=_signatures.is_hybrid(first), strangers=tuple(gone))
+    # Telling the kernel of the table would cut them off, and their space is not as free as the table says.
+    extents = {partition.number: partition.extent for partition in partitions}
+    strange = {
+        place for number, place in known.items() if not _is_same_or_outgrown(_extent(place), extents.get(number))
+    }
+    return Disk(
+        name,
+        device,
+        tuple(partitions),
+        hybrid=_signatures.is_hybrid(first),
+        strangers=tuple(
+            f"{use}, and its partition table has that no more" for use in _partition_uses(node, views, strange)
+        ),
+    )
 
 
 def read_whole(node: str, views: Views) -> Device:
@@ -304,6 +316,10 @@ def _is_outgrown(kernel: Extent, table: Extent) -> bool:
     return kernel.start == table.start and kernel.size < table.size
 
 
+def _is_same_or_outgrown(kernel: Extent, table: Extent | None) -> bool:
+    return table is not None and (kernel == table or _is_outgrown(kernel, table))
+
+
 def _table(node: str) -> list[dict[str, object]]:
     found = run(["sfdisk", "--json", node], timeout=60)
     if found.returncode != 0:
@@ -327,11 +343,10 @@ def _kernel_partitions(node: str) -> dict[int, str]:
     return found
 
 
-def _partition_uses(node: str, views: Views, numbers: Collection[int] | None = None) -> list[str]:
+def _partition_uses(node: str, views: Views, places: Collection[str] | None = None) -> list[str]:
+    """Who uses partitions of a disk that the kernel knows: all of them, or those at these places in sysfs."""
     found = []
-    for index, place in _kernel_partitions(node).items():
-        if numbers is not None and index not in numbers:
-            continue
+    for place in _kernel_partitions(node).values() if places is None else sorted(places):
         part = node_at(place)
         number = attribute(place, "dev")
         uses = list(views.anywhere(number, part)) + kernel_uses(place, number)

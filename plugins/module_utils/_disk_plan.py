@@ -30,6 +30,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     is_ours,
     note_other_size,
     refuse_cut_off,
+    refuse_strangers,
     refuse_table_change,
     refuse_unusable,
 )
@@ -74,8 +75,6 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
         first = new[0]
         refuse_unusable(first, "disk", disk.device)
         refuse_table_change(first, disk)
-        if disk.strangers:
-            raise VirtiofsError(f"{first.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
         partitions = tuple(NewPartition(item.label, state.gaps[item.label].extent) for item in new)
         if disk.partitions is not None:
             for item in new:
@@ -121,6 +120,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
         return Filesystem(source, item.new_fstype, state.gaps[item.label].extent.size)
     refuse_unusable(item, "disk", disk.device)
     if partition.untold:
+        refuse_strangers(item, disk)
         draft.tables.append(TellKernel(disk.device.node))
         draft.settle.append(item.label)
     content = partition.content

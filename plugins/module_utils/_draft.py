@@ -91,10 +91,17 @@ def refuse_unusable(item: Item, option: str, device: Device) -> None:
 
 def refuse_table_change(item: Item, disk: Disk) -> None:
     """The table belongs to the whole disk: to who has all of it, and to a second table that must agree with it."""
+    refuse_strangers(item, disk)
     if disk.device.uses:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is {disk.device.uses[0]}")
     if disk.hybrid:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
+
+
+def refuse_strangers(item: Item, disk: Disk) -> None:
+    """Partitions that the kernel knows otherwise than the table, and that somebody uses as the kernel knows them."""
+    if disk.strangers:
+        raise VirtiofsError(f"{item.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
 
 
 def refuse_cut_off(item: Item, place: str, size: int, found: Superblock | None) -> None:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def lab(tmp_path: Path) -> Iterator[DiskLab]:
         yield made
 
 
-@contextmanager
+@contextlib.contextmanager
 def written_by_somebody(path: str) -> Iterator[str]:
     with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -106,20 +106,36 @@ def test_a_partition_that_somebody_keeps_open_while_it_is_deleted(
     lab.converged({**item, "label": lab.label("b")})
 
 
-def test_a_mounted_partition_whose_entry_is_gone(lab: DiskLab) -> None:
-    """Somebody deleted the entry of a partition in use: the table shows free space, and the kernel knows better."""
+@pytest.mark.parametrize("change", ["deleted", "made smaller", "moved"])
+@pytest.mark.parametrize("use", ["mounted", "open"])
+def test_a_partition_in_use_that_the_kernel_knows_and_the_table_does_not(lab: DiskLab, change: str, use: str) -> None:
+    """Somebody has changed the table of a disk in use, and waits for a boot. Its filesystem still is where it was."""
     disk = lab.disk()
-    table(disk, "label: gpt\nsize=20M\n")
-    output("mkfs.ext4", "-q", "-F", f"{disk}p1")
-    place = lab.directory / "theirs"
-    place.mkdir()
-    output("mount", f"{disk}p1", str(place))
-    try:
-        output("sfdisk", "-q", "--force", "--no-reread", "--no-tell-kernel", "--delete", disk, "1")
-        message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
-    finally:
-        output("umount", str(place))
-    assert f"{disk} is in use: {disk}p1 is mounted on {place}" in message
+    table(disk, "label: gpt\nsize=2M\nsize=40M\n")
+    output("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-L", "theirs", f"{disk}p2")
+    arguments, script = {
+        "deleted": (["--delete", disk, "1", "2"], ""),
+        "made smaller": (["-N", "2", disk], "size=10M\n"),
+        "moved": (["-N", "2", disk], "start=60M, size=2M\n"),
+    }[change]
+    subprocess.run(
+        ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--wipe-partitions", "never", *arguments],
+        input=script, text=True, check=True, capture_output=True, timeout=60,
+    )
+    item = {"label": lab.label(), "disk": disk, "size": "16MiB"}
+    theirs = lab.directory / "theirs"
+    theirs.mkdir()
+    if use == "mounted":
+        output("mount", f"{disk}p2", str(theirs))
+        holder: contextlib.AbstractContextManager[str] = contextlib.nullcontext(f"mounted on {theirs}")
+    else:
+        holder = written_by_somebody(f"{disk}p2")
+    with holder as who:
+        for given in (item, {**item, "overwrite": True}, {**item, "size": "rest"}):
+            message = lab.refused(given)
+            assert f"{disk}p2 is " in message
+            assert who in message
+        assert int(output("blockdev", "--getsize64", f"{disk}p2")) == 40 * MIB
 
 
 def test_a_filesystem_that_a_running_guest_has(lab: DiskLab) -> None:
