@@ -127,7 +127,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     if not partition.unfinished and is_ours(item, content):
         if partition.name != item.label:
             source = Source(item.label, device=partition.node)
-        grown = _grow_partition(item, disk, partition, draft)
+        grown = _grow_partition(item, disk, partition, state, draft)
         return Filesystem(
             source=source,
             fstype=content.fstype or "",
@@ -148,7 +148,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     if partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
     refuse_table_change(item, disk)
-    _note_size(item, disk, partition, draft)
+    _note_size(item, disk, partition, state, draft)
     draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem, replaced))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, partition.extent.size)
@@ -176,13 +176,13 @@ def _replaced_in(item: Item, disk: Disk, partition: Partition) -> str | None:
     )
 
 
-def _grow_partition(item: Item, disk: Disk, partition: Partition, draft: Draft) -> int | None:
+def _grow_partition(item: Item, disk: Disk, partition: Partition, state: State, draft: Draft) -> int | None:
     """Plan to enlarge it, and return its new size; None when it stays."""
-    size = _asked(item, disk, partition)
+    size = _asked(item, disk, partition, state)
     if same_size(size, partition.extent.size):
         return None
     if size > partition.extent.size and item.grow:
-        room = _room_for(disk, partition)
+        room = _room_for(disk, partition, state)
         if size > room:
             raise VirtiofsError(
                 f"{item.label}, size: {in_words(size)} do not fit, the free space behind its partition of {disk.name} "
@@ -197,23 +197,24 @@ def _grow_partition(item: Item, disk: Disk, partition: Partition, draft: Draft) 
     return None
 
 
-def _asked(item: Item, disk: Disk, partition: Partition) -> int:
+def _asked(item: Item, disk: Disk, partition: Partition, state: State) -> int:
     if item.size is None:
         return partition.extent.size
     size = wanted_size(item.size, disk.device.size, disk.device.sector)
-    return _room_for(disk, partition) if size is None else size
+    return _room_for(disk, partition, state) if size is None else size
 
 
-def _room_for(disk: Disk, partition: Partition) -> int:
-    """How large it could be: up to the next partition or the end of the disk."""
+def _room_for(disk: Disk, partition: Partition, state: State) -> int:
+    """How large it could be: up to the next partition, one that is new here too, or the end of the disk."""
     whole = usable(disk.device.size, disk.device.sector)
-    starts = [other.start for other in disk.taken if other.start > partition.extent.start]
+    new = [gap.extent for label, gap in state.gaps.items() if state.disk_of[label] == disk.device.node]
+    starts = [other.start for other in (*disk.taken, *new) if other.start > partition.extent.start]
     end = rounded_down(min([*starts, whole.end]))
     return max(partition.extent.size, end - partition.extent.start)
 
 
-def _note_size(item: Item, disk: Disk, partition: Partition, draft: Draft) -> None:
-    size = _asked(item, disk, partition)
+def _note_size(item: Item, disk: Disk, partition: Partition, state: State, draft: Draft) -> None:
+    size = _asked(item, disk, partition, state)
     if not same_size(size, partition.extent.size):
         note_other_size(item, disk.name, size, partition.extent.size, draft, complain=False)
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils import (
@@ -33,7 +33,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
-from ansible_collections.virtio.fs.plugins.module_utils._sizes import Extent, allocate
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import Extent, allocate, wanted_size
 from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted, unit_name
 
 # Packages that a minimal Debian lacks: sfdisk is in fdisk.
@@ -176,11 +176,25 @@ def _gaps(items: tuple[Item, ...], nodes: Mapping[str, str], disks: Mapping[str,
     for node, disk in disks.items():
         new = new_on(disk, tuple(item for item in items if item.disk and nodes.get(item.label) == node))
         wants = [(item.label, item.size) for item in new if item.size is not None]
-        places = allocate(disk.name, disk.device.size, disk.device.sector, disk.taken, wants)
+        taken = [*disk.taken, *_growth(disk, [item for item in items if item.disk and nodes.get(item.label) == node])]
+        places = allocate(disk.name, disk.device.size, disk.device.sector, taken, wants)
         for label, extent in places.items():
             # Where there is no table yet, the whole disk has been looked at, and what is in it named.
             gaps[label] = Gap(extent, probe(node, extent.start, extent.size))
     return gaps
+
+
+def _growth(disk: Disk, items: Sequence[Item]) -> list[Extent]:
+    """What partitions that are there will take: space that nothing new can be put into. Pure."""
+    extents = {partition.name: partition.extent for partition in disk.partitions or ()}
+    grown = []
+    for item in items:
+        extent = extents.get(item.label)
+        if extent is not None and item.size is not None and item.grow and item.state == "present":
+            # The one with the rest gets what the new ones leave.
+            size = wanted_size(item.size, disk.device.size, disk.device.sector) or 0
+            grown.append(Extent(extent.start, max(extent.size, size)))
+    return grown
 
 
 def _intended(item: Item) -> str:

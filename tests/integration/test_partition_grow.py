@@ -77,6 +77,32 @@ def test_the_next_partition_is_in_the_way(lab: DiskLab) -> None:
     lab.converged(one, {**two, "size": "rest", "grow": True})
 
 
+@pytest.mark.parametrize("new_first", [False, True])
+def test_a_new_partition_is_not_put_where_another_one_grows(lab: DiskLab, new_first: bool) -> None:
+    disk = lab.disk(700)
+    one, two = ({"label": lab.label(n), "disk": disk, "size": "260MiB", "fstype": "btrfs"} for n in ("one", "two"))
+    lab.run(one)
+    items = [{**one, "size": "300MiB", "grow": True}, two]
+    done = lab.converged(*(reversed(items) if new_first else items))
+    assert done.partitions[one["label"]]["size"] == 300 * MIB
+    assert done.partitions[two["label"]]["size"] == 260 * MIB
+
+
+def test_the_rest_is_what_a_new_partition_leaves(lab: DiskLab) -> None:
+    disk = lab.disk(700)
+    one, two = ({"label": lab.label(n), "disk": disk, "size": "260MiB", "fstype": "btrfs"} for n in ("one", "two"))
+    lab.run(one)
+    done = lab.converged(two, {**one, "size": "rest", "grow": True})
+    assert done.partitions[one["label"]]["size"] == 260 * MIB
+
+
+def test_no_room_for_the_new_one_when_the_other_one_grows(lab: DiskLab) -> None:
+    disk = lab.disk(400)
+    one, two = ({"label": lab.label(n), "disk": disk, "size": "130MiB", "fstype": "btrfs"} for n in ("one", "two"))
+    lab.run(one)
+    assert "its largest free space is 98 MiB" in lab.refused({**one, "size": "300MiB", "grow": True}, two)
+
+
 def entry_resized(disk: str, mib: int) -> None:
     """The entry in the table only, as a run leaves it that is killed before it tells the kernel."""
     subprocess.run(
@@ -102,7 +128,7 @@ def test_the_kernel_was_not_told_yet(lab: DiskLab, fstype: str, mounted: bool) -
     assert (path / "file").read_text() == "kept"
     assert total(path) > 340 * MIB
     entry_resized(disk, 456)
-    gone = lab.run({**item, "state": "wiped"})
+    gone = lab.undisturbed({**item, "state": "wiped"})
     assert not gone.failed, gone.msg
     assert lab.fstab.read_text() == NEIGHBOURS
 
