@@ -16,6 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     Filesystem,
     is_ours,
     note_other_size,
+    refuse_too_small,
     refuse_unusable,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._image import Image, unit_text
@@ -44,6 +45,7 @@ def on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesys
         replaced = content.description
     if device.uses:
         raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
+    refuse_too_small(item, "device", device.node, device.size)
     draft.formats.append(FormatDevice(device.node, device.identity, item.new_filesystem, replaced))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, device.size)

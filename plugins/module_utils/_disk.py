@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _signatures
 from ansible_collections.virtio.fs.plugins.module_utils._block import (
@@ -92,6 +93,7 @@ class Disk:
     name: str  # as the user calls it
     device: Device
     partitions: tuple[Partition, ...] | None = None
+    slots: int = 128  # how many entries the GPT can have
     half_written: bool = False
     hybrid: bool = False
     strangers: tuple[str, ...] = ()  # partitions that the kernel knows otherwise than the GPT, and somebody uses
@@ -156,7 +158,8 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         )
     known = _kernel_partitions(node)
     partitions = []
-    for entry in _table(node):
+    table = _read_table(node)
+    for entry in _entries(node, table):
         extent = Extent(int(str(entry["start"])) * device.sector, int(str(entry["size"])) * device.sector)
         number = int(str(entry["number"]))
         kernel = known.get(number)
@@ -172,6 +175,7 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         name,
         device,
         tuple(partitions),
+        slots=int(table.get("table-length") or 128),
         hybrid=_signatures.is_hybrid(first),
         strangers=tuple(
             f"{use}, and its partition table has that no more" for use in _partition_uses(node, views, strange)
@@ -320,11 +324,19 @@ def _is_same_or_outgrown(kernel: Extent, table: Extent | None) -> bool:
     return table is not None and (kernel == table or _is_outgrown(kernel, table))
 
 
-def _table(node: str) -> list[dict[str, object]]:
+def _read_table(node: str) -> dict[str, Any]:
     found = run(["sfdisk", "--json", node], timeout=60)
     if found.returncode != 0:
         raise VirtiofsError(f"cannot read the partition table of {node}: {found.message}")
-    entries = json.loads(found.stdout)["partitiontable"].get("partitions", [])
+    return dict(json.loads(found.stdout)["partitiontable"])
+
+
+def _table(node: str) -> list[dict[str, object]]:
+    return _entries(node, _read_table(node))
+
+
+def _entries(node: str, table: Mapping[str, Any]) -> list[dict[str, object]]:
+    entries = table.get("partitions", [])
     for entry in entries:
         # sfdisk names a partition after the disk's name; the number is what the name ends with.
         digits = str(entry["node"])[len(node) :].lstrip("p")

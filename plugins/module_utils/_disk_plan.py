@@ -32,6 +32,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     refuse_cut_off,
     refuse_strangers,
     refuse_table_change,
+    refuse_too_small,
     refuse_unusable,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
@@ -77,6 +78,12 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
         refuse_table_change(first, disk)
         partitions = tuple(NewPartition(item.label, state.gaps[item.label].extent) for item in new)
         if disk.partitions is not None:
+            # sfdisk would write those that it has an entry for, and succeed.
+            if len(disk.partitions) + len(new) > disk.slots:
+                raise VirtiofsError(
+                    f"{new[-1].label}, disk: {disk.name} has {len(disk.partitions)} partitions, and its table has "
+                    f"entries for {disk.slots}"
+                )
             for item in new:
                 _refuse_full_gap(item, disk, state.gaps[item.label].content)
             draft.tables.append(WriteTable(node, partitions, disk.device.sector))
@@ -115,9 +122,11 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     source = Source(item.label, disk=disk.device.node)
     partition = partition_of(item, disk)
     if partition is None:
+        size = state.gaps[item.label].extent.size
+        refuse_too_small(item, "size", f"its new partition of {disk.name}", size)
         draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem))
         draft.settle.append(item.label)
-        return Filesystem(source, item.new_fstype, state.gaps[item.label].extent.size)
+        return Filesystem(source, item.new_fstype, size)
     refuse_unusable(item, "disk", disk.device)
     if partition.untold:
         refuse_strangers(item, disk)
@@ -148,6 +157,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     if partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
     refuse_table_change(item, disk)
+    refuse_too_small(item, "disk", f"its partition of {disk.name}", partition.extent.size)
     _note_size(item, disk, partition, state, draft)
     draft.formats.append(FormatPartition(disk.device.node, item.new_filesystem, replaced))
     draft.settle.append(item.label)

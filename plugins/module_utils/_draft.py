@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Device, Disk
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Source
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN, Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import KINDS, TAKEN, Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
@@ -87,6 +87,16 @@ def refuse_unusable(item: Item, option: str, device: Device) -> None:
         raise VirtiofsError(f"{item.label}, {option}: {name} is read-only")
     if device.size < 2 * MIB:
         raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")
+
+
+def refuse_too_small(item: Item, option: str, place: str, size: int) -> None:
+    """mkfs would say so when a table was written, and what was there erased."""
+    least = KINDS[item.new_fstype].least
+    if size < least:
+        raise VirtiofsError(
+            f"{item.label}, {option}: {place} has {in_words(size)}, and {item.new_fstype} needs at least "
+            f"{in_words(least)}"
+        )
 
 
 def refuse_table_change(item: Item, disk: Disk) -> None:

@@ -172,6 +172,36 @@ def test_no_room(lab: DiskLab) -> None:
     assert "12 MiB" in message
 
 
+@pytest.mark.parametrize("place", ["rest", "5%", "partition", "device"])
+def test_less_than_a_filesystem_needs(lab: DiskLab, place: str) -> None:
+    """Before anything is written, and over what is there too."""
+    disk = lab.disk()
+    item = {"label": lab.label(), "fstype": "xfs", "overwrite": True, "disk": disk, "size": "rest"}
+    size = "62 MiB"
+    if place == "5%":
+        item, size = {**item, "fstype": "ext4", "size": "5%"}, "3 MiB"
+    elif place == "partition":
+        script = f'label: gpt\nsize=20M, name="{item["label"]}"\n'
+        subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True)
+        output("partx", "--update", disk)
+        output("mkswap", f"{disk}p1")
+        size = "20 MiB"
+    elif place == "device":
+        output("mkswap", disk)
+        item, size = {"label": item["label"], "fstype": "xfs", "overwrite": True, "device": disk}, "64 MiB"
+    message = lab.refused(item)
+    assert f"has {size}, and {item['fstype']} needs at least" in message
+
+
+def test_a_table_without_a_free_entry(lab: DiskLab) -> None:
+    disk = lab.disk(300)
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\n" + "size=1M\n" * 127, text=True, check=True)
+    output("partx", "--update", disk)
+    one, two = ({"label": lab.label(name), "disk": disk, "size": "16MiB"} for name in ("one", "two"))
+    assert "has 127 partitions, and its table has entries for 128" in lab.refused(one, two)
+    lab.converged(one)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_disk_in_use(lab: DiskLab, overwrite: bool) -> None:
     disk = lab.disk()
