@@ -290,9 +290,10 @@ def _partition(
     elif ours:
         content = _signatures.probe(disk, extent.start, extent.size)
         block = superblock(content.fstype, disk, extent.start) if content.fstype else None
-    elif node is not None:
-        # Of others' partitions only the label matters, and it is read with all the others of the machine.
-        found = run(["blkid", "-p", "-o", "export", node], timeout=60)
+    else:
+        # Of others' partitions only the label matters.
+        place = [node] if node is not None else ["-O", str(extent.start), "-S", str(extent.size), disk]
+        found = run(["blkid", "-p", "-o", "export", *place], timeout=60)
         values = _signatures.parse_export(found.stdout) if found.returncode == 0 else {}
         content = Content(
             types=tuple(filter(None, (values.get("TYPE"),))),

@@ -130,6 +130,11 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     refuse_unusable(item, "disk", disk.device)
     if partition.untold:
         refuse_strangers(item, disk)
+        if partition.node is None and partition.name != item.label:
+            raise VirtiofsError(
+                f"{item.label}, disk: {disk.name} has {partition.content.description} in a partition named "
+                f"{partition.name!r} that the kernel does not know: tell it with partx --update {disk.name}"
+            )
         draft.tables.append(TellKernel(disk.device.node))
         draft.settle.append(item.label)
     content = partition.content

@@ -202,6 +202,21 @@ def test_a_table_without_a_free_entry(lab: DiskLab) -> None:
     lab.converged(one)
 
 
+def test_a_filesystem_of_this_label_in_a_partition_that_the_kernel_does_not_know(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    subprocess.run(["sfdisk", "-q", disk], input='label: gpt\nsize=20M, name="primary"\n', text=True, check=True)
+    output("partx", "--update", disk)
+    output("mkfs.ext4", "-q", "-L", label, f"{disk}p1")
+    output("partx", "--delete", disk)
+    item = {"label": label, "disk": disk, "size": "20MiB"}
+    message = lab.refused(item)
+    assert f"ext4 labelled {label} in a partition named 'primary' that the kernel does not know" in message
+    output("partx", "--update", disk)
+    lab.converged(item)
+    assert output("sfdisk", "--part-label", disk, "1") == "primary"
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_disk_in_use(lab: DiskLab, overwrite: bool) -> None:
     disk = lab.disk()
