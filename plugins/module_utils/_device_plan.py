@@ -22,7 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
 from ansible_collections.virtio.fs.plugins.module_utils._image import Image, unit_text
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import AttachImage, GrowImage, MakeImage, WriteUnit
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words, same_size
+from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, in_words, same_size
 from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, unit_name
 
 
@@ -85,12 +85,16 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
         raise VirtiofsError(f"{item.label}, image: {image.path} is attached more than once: {', '.join(image.loops)}")
     if image.exists and is_ours(item, image.content):
         grown = None
-        if not same_size(size, image.size):
-            if size > image.size and item.grow:
-                draft.formats.append(GrowImage(image.path, size))
-                grown = size
-            else:
-                note_other_size(item, image.path, size, image.size, draft)
+        # A run that was killed has enlarged the file, and the loop device does not know.
+        behind = device is not None and image.size - device.size >= MIB
+        if size > image.size and item.grow and not same_size(size, image.size):
+            grown = size
+        elif not same_size(size, image.size):
+            note_other_size(item, image.path, size, image.size, draft)
+        elif behind and item.grow:
+            grown = image.size
+        if grown is not None:
+            draft.formats.append(GrowImage(image.path, grown))
         if device is None:
             draft.formats.append(AttachImage(image.path))
             draft.settle.append(item.label)

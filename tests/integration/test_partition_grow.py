@@ -181,3 +181,14 @@ def test_an_image_grows(lab: DiskLab) -> None:
     lab.converged({**item, "size": "256MiB", "grow": True})
     assert total(lab.root / item["label"]) == 256 * MIB
     assert (lab.directory / "x.img").stat().st_size == 256 * MIB
+
+
+@pytest.mark.parametrize("size", [256, 320])
+def test_the_loop_device_of_an_image_that_grew_was_not_told_yet(lab: DiskLab, size: int) -> None:
+    item = {"label": lab.label(), "image": str(lab.directory / "x.img"), "size": "160MiB", "fstype": "btrfs"}
+    lab.run(item)
+    os.truncate(item["image"], 256 * MIB)
+    without = lab.run({**item, "size": f"{size}MiB"})
+    assert (without.failed, without.changed) == (False, False)
+    lab.converged({**item, "size": f"{size}MiB", "grow": True})
+    assert total(lab.root / item["label"]) == size * MIB
