@@ -81,8 +81,6 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
         draft.units.append(WriteUnit(unit_name(item.label), text))
     if not state.systemd:
         draft.warnings.append(f"{item.label}: systemd does not run here, so nothing attaches {image.path} at boot")
-    if len(image.loops) > 1:
-        raise VirtiofsError(f"{item.label}, image: {image.path} is attached more than once: {', '.join(image.loops)}")
     if image.exists and is_ours(item, image.content):
         grown = None
         # A run that was killed has enlarged the file, and the loop device does not know.

@@ -30,6 +30,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
     is_ours,
     note_other_size,
     refuse_cut_off,
+    refuse_other_loops,
     refuse_strangers,
     refuse_table_change,
     refuse_too_small,
@@ -54,6 +55,8 @@ def on_disks(items: Sequence[Item], state: State, draft: Draft) -> dict[str, Fil
     """
     present = [item for item in items if item.state == "present"]
     for item in present:
+        if item.image:
+            refuse_other_loops(item, state.images[item.label])
         _refuse_cut_off(item, state)
         _refuse_taken_label(item, state)
     new_tables(present, state, draft)

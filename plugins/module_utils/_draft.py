@@ -14,6 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Sourc
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import KINDS, TAKEN, Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
+from ansible_collections.virtio.fs.plugins.module_utils._image import Image
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, in_words
@@ -112,6 +113,14 @@ def refuse_strangers(item: Item, disk: Disk) -> None:
     """Partitions that the kernel knows otherwise than the table, and that somebody uses as the kernel knows them."""
     if disk.strangers:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
+
+
+def refuse_other_loops(item: Item, image: Image) -> None:
+    """Somebody else has attached it, and uses what they see in it."""
+    if len(image.loops) > 1:
+        raise VirtiofsError(f"{item.label}, image: {image.path} is attached more than once: {', '.join(image.loops)}")
+    if image.partial:
+        raise VirtiofsError(f"{item.label}, image: {image.path} is attached as {image.partial[0]} only in part")
 
 
 def refuse_cut_off(item: Item, place: str, size: int, found: Superblock | None) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _files
 from ansible_collections.virtio.fs.plugins.module_utils._command import check, find, run
@@ -28,6 +29,7 @@ class Image:
     size: int = 0
     content: Content = field(default_factory=Content)
     loops: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()  # those among them that show only a part of it
     room: int = 0  # bytes that the filesystem under it has free
     uses: tuple[str, ...] = ()  # who writes to it other than through a loop device, in words
 
@@ -48,6 +50,7 @@ def read(path: str, label: str, views: Views) -> Image:
         size=status.st_size,
         content=probe(path) if status.st_size else Content(),
         loops=loops_of(path),
+        partial=tuple(str(loop["name"]) for loop in _loops(path) if int(loop["offset"]) or int(loop["sizelimit"])),
         room=_room(os.path.dirname(path)),
         uses=views.written(os.path.realpath(path)),
     )
@@ -55,19 +58,23 @@ def read(path: str, label: str, views: Views) -> Image:
 
 def loops_of(path: str) -> tuple[str, ...]:
     """The loop devices of a file, by its inode: the kernel knows the name only as it once was."""
+    return tuple(str(loop["name"]) for loop in _loops(path))
+
+
+def _loops(path: str) -> list[dict[str, Any]]:
     try:
         status = os.stat(path)
     except OSError:
-        return ()
-    found = run(["losetup", "--list", "--json", "-O", "NAME,BACK-INO,BACK-MAJ:MIN"], timeout=30)
+        return []
+    found = run(["losetup", "--list", "--json", "-O", "NAME,BACK-INO,BACK-MAJ:MIN,OFFSET,SIZELIMIT"], timeout=30)
     if found.returncode != 0 or not found.stdout.strip():
-        return ()
+        return []
     place = (str(status.st_ino), f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}")
-    return tuple(
-        str(loop["name"])
+    return [
+        loop
         for loop in json.loads(found.stdout)["loopdevices"]
         if (str(loop["back-ino"]).strip(), str(loop["back-maj:min"]).strip()) == place
-    )
+    ]
 
 
 def make(path: str, size: int, new: NewFilesystem, *, replace: bool) -> None:

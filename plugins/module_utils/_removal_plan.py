@@ -23,7 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     TellKernel,
     WipeDevice,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_table_change
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_other_loops, refuse_table_change
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
@@ -59,6 +59,7 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
             if state.units.get(item.label):
                 units.append(RemoveUnit(unit_name(item.label)))
             if state.images[item.label].loops:
+                _refuse_held_image(item, state, here)
                 rest.append(DetachImage(item.image))
         if item.state == "wiped":
             _refuse_two(item, state)
@@ -89,6 +90,16 @@ def _refuse_held(item: Item, here: Mount | None, state: State) -> None:
         uses = state.views.anywhere(owner.number, owner.node) if owner.kind == "LABEL" else ()
         if uses:
             raise VirtiofsError(f"{item.label}, state: its filesystem on {owner.node} is {uses[0]}")
+
+
+def _refuse_held_image(item: Item, state: State, here: Mount | None) -> None:
+    # losetup detaches what is in use when nobody uses it any more, and a file that was deleted goes with it.
+    refuse_other_loops(item, state.images[item.label])
+    device = state.devices.get(item.label)
+    if here is None and device is not None and device.uses:
+        raise VirtiofsError(
+            f"{item.label}, image: {item.image} is attached as {device.node}, which is {device.uses[0]}"
+        )
 
 
 def _refuse_two(item: Item, state: State) -> None:
