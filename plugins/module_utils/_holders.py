@@ -123,7 +123,8 @@ def views(files: Iterable[str] = ()) -> Views:
         if view is not None:
             seen.add(place)
             others.append(view)
-    return Views(ours, tuple(others), _writers(frozenset(files)))
+    devices = {mount.mount_id: mount.device for view in (ours, *others) for mount in view.mounts}
+    return Views(ours, tuple(others), _writers(frozenset(files), devices))
 
 
 def domains_sharing(paths: Iterable[str], directories: Sequence[str] = DOMAIN_STATUS) -> dict[str, tuple[str, ...]]:
@@ -181,7 +182,8 @@ def _view(pid: str) -> View | None:
     return View(f"{_name(pid)} (process {pid})", _mounts.parse(text), peers)
 
 
-def _writers(files: frozenset[str]) -> dict[str, tuple[str, ...]]:
+def _writers(files: frozenset[str], devices: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+    inodes = {inode: file for file in files for inode in [_inode_at(file, devices)] if inode is not None}
     found: dict[str, dict[str, None]] = {}
     for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
         if pid == str(os.getpid()):
@@ -189,13 +191,16 @@ def _writers(files: frozenset[str]) -> dict[str, tuple[str, ...]]:
         with contextlib.suppress(OSError):
             for number in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
-                    what = _open_for_writing(f"/proc/{pid}/fd/{number}", files)
+                    what = _open_for_writing(pid, number, files)
+                    if what is None and inodes:
+                        what = _another_name(pid, number, inodes, devices)
                     if what is not None:
                         found.setdefault(what, {})[f"{_name(pid)} (process {pid})"] = None
     return {what: tuple(who) for what, who in found.items()}
 
 
-def _open_for_writing(link: str, files: frozenset[str]) -> str | None:
+def _open_for_writing(pid: str, number: str, files: frozenset[str]) -> str | None:
+    link = f"/proc/{pid}/fd/{number}"
     # The link's own mode tells how it was opened. Only what is in /dev is asked for more: the filesystem of
     # anything else may not answer.
     if not os.lstat(link).st_mode & stat.S_IWUSR:
@@ -207,6 +212,37 @@ def _open_for_writing(link: str, files: frozenset[str]) -> str | None:
         return None
     status = os.stat(link)
     return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if stat.S_ISBLK(status.st_mode) else None
+
+
+def _another_name(
+    pid: str, number: str, inodes: Mapping[tuple[str, str], str], devices: Mapping[int, str]
+) -> str | None:
+    """The file that it has open for writing by another name: a hard link, or below a bind mount."""
+    link = f"/proc/{pid}/fd/{number}"
+    if not os.lstat(link).st_mode & stat.S_IWUSR or not os.readlink(link).startswith("/"):
+        return None
+    file = inodes.get(_inode(f"/proc/{pid}/fdinfo/{number}", devices) or ("", ""))
+    # Subvolumes of btrfs share their numbers. Only now is a filesystem asked, and that of the file answers.
+    return file if file is not None and os.path.samestat(os.stat(link), os.stat(file)) else None
+
+
+def _inode_at(path: str, devices: Mapping[int, str]) -> tuple[str, str] | None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            return _inode(f"/proc/self/fdinfo/{descriptor}", devices)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def _inode(fdinfo: str, devices: Mapping[int, str]) -> tuple[str, str] | None:
+    """The device (major:minor) and the inode of an open file, without asking its filesystem; since Linux 5.14."""
+    with open(fdinfo, encoding="ascii", errors="replace") as file:
+        values = dict(line.split(":", 1) for line in file if line.startswith(("mnt_id:", "ino:")))
+    if len(values) != 2:
+        return None
+    return devices.get(int(values["mnt_id"]), ""), values["ino"].strip()
 
 
 def _name(pid: str) -> str:

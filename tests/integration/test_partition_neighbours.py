@@ -207,6 +207,26 @@ def test_an_image_that_a_running_guest_has(lab: DiskLab) -> None:
     assert image.exists()
 
 
+@pytest.mark.parametrize("name", ["a hard link", "a bind mount", "a symbolic link"])
+def test_an_image_that_a_running_guest_has_by_another_name(lab: DiskLab, name: str) -> None:
+    here, there = lab.directory / "here", lab.directory / "there"
+    here.mkdir()
+    (here / "x.img").write_bytes(b"precious" * 1000)
+    if name == "a symbolic link":
+        there.symlink_to("here")
+    else:
+        there.mkdir()
+    if name == "a bind mount":
+        output("mount", "--bind", str(here), str(there))
+    elif name == "a hard link":
+        (there / "x.img").hardlink_to(here / "x.img")
+    item = {"label": lab.label(), "image": str(here / "x.img"), "size": "16MiB", "overwrite": True}
+    with written_by_somebody(str(there / "x.img")) as who:
+        assert who in lab.refused(item)
+    assert (there / "x.img").read_bytes() == b"precious" * 1000
+    lab.converged(item)
+
+
 def test_a_guests_own_disk_with_the_label_of_a_share(lab: DiskLab) -> None:
     """Guest root writes any label to the volume that it has. fstab goes by labels, so this is told, and stays told."""
     item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
