@@ -54,6 +54,7 @@ def on_disks(items: Sequence[Item], state: State, draft: Draft) -> dict[str, Fil
     :raises VirtiofsError: something would be destroyed that is not ours, or does not fit.
     """
     present = [item for item in items if item.state == "present"]
+    _refuse_same_partition(items, state)
     for item in present:
         if item.image:
             refuse_other_loops(item, state.images[item.label])
@@ -119,6 +120,22 @@ def partition_of(item: Item, disk: Disk) -> Partition | None:
         raise VirtiofsError(f"{item.label}, label: {len(named)} partitions of {disk.name} have this name")
     labelled = [partition for partition in partitions if partition.content.label == item.label]
     return next(iter([*named, *labelled]), None)
+
+
+def _refuse_same_partition(items: Sequence[Item], state: State) -> None:
+    """A partition that one item has by its disk and name, and another one as a device."""
+    ours = {}
+    for item in items:
+        if item.label in state.disk_of:
+            partition = partition_of(item, state.disks[state.disk_of[item.label]])
+            if partition is not None and partition.node is not None:
+                ours[partition.node] = item.label
+    for item in items:
+        device = state.devices.get(item.label) if item.device else None
+        if device is not None and device.node in ours:
+            raise VirtiofsError(
+                f"{item.label}, device: {item.device} is the partition of {device.whole} that {ours[device.node]} has"
+            )
 
 
 def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesystem:

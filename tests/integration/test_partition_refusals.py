@@ -407,6 +407,22 @@ def test_one_device_by_two_names_is_refused(lab: DiskLab) -> None:
     assert lab.refused(part, whole) == f"{a}, device: {disk} is {disk}, which {c} has already"
 
 
+@pytest.mark.parametrize("state", ["present", "wiped"])
+def test_the_partition_of_one_item_is_no_device_for_another(lab: DiskLab, state: str) -> None:
+    disk = lab.disk()
+    part = {"label": lab.label("part"), "disk": disk, "size": "20MiB"}
+    lab.converged(part)
+    (lab.root / part["label"] / "file").write_text("kept")
+    output("umount", str(lab.root / part["label"]))
+    device = {"label": lab.label("device"), "device": f"{disk}p1", "overwrite": True}
+    sentence = f"{device['label']}, device: {disk}p1 is the partition of {disk} that {part['label']} has"
+    items = [device, {**part, "state": state}]
+    assert lab.refused(*items) == sentence
+    assert lab.refused(*reversed(items)) == sentence
+    lab.converged(part)
+    assert (lab.root / part["label"] / "file").read_text() == "kept"
+
+
 def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
     path = lab.directory / "images" / "a.img"
     step = MakeImage(str(path), HALF, NewFilesystem(lab.label(), "ext4"))
