@@ -10,7 +10,7 @@ from ansible_collections.virtio.fs.plugins.module_utils import _directory, _fsta
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Attach, Guard, KeepRoot, Remount
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place, State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
-from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
+from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem, is_line_of
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
@@ -138,16 +138,14 @@ def _refuse_written(item: Item, filesystem: Filesystem, state: State) -> None:
 
 
 def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry) -> None:
-    name, value = entry.tag or ("", "")
-    ours = {
-        "LABEL": item.label,
-        "PARTLABEL": item.label,
-        "UUID": filesystem.uuid,
-        "PARTUUID": filesystem.partuuid,
-    }
-    if name and ours.get(name) is not None and value.lower() == str(ours[name]).lower():
-        return
-    if not name and entry.spec in (filesystem.node, item.device):
+    if entry.spec == item.device or is_line_of(
+        entry,
+        item.label,
+        uuid=filesystem.uuid,
+        partuuid=filesystem.partuuid,
+        node=filesystem.node,
+        number=filesystem.number,
+    ):
         return
     raise VirtiofsError(
         f"{item.label}, path: fstab has another line for {item.path} ({entry.spec}), remove it or give another path"

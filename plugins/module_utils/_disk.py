@@ -110,6 +110,8 @@ class Owner:
     kind: str
     node: str
     number: str
+    uuid: str | None = None
+    partuuid: str | None = None
 
 
 def read_device(node: str, views: Views, *, probe_content: bool = True) -> Device:
@@ -209,7 +211,8 @@ def labels_on_machine(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]
         values = _signatures.parse_export(answer.stdout) if answer.returncode == 0 else {}
         for kind, key in (("LABEL", "LABEL"), ("PARTLABEL", "PART_ENTRY_NAME")):
             if values.get(key) in found:
-                found[values[key]].append(Owner(kind, node, attribute(place, "dev")))
+                ids = values.get("UUID"), values.get("PART_ENTRY_UUID")
+                found[values[key]].append(Owner(kind, node, attribute(place, "dev"), *ids))
     return {label: tuple(owners) for label, owners in found.items()}
 
 

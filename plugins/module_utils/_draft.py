@@ -14,6 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Sourc
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import KINDS, TAKEN, Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
+from ansible_collections.virtio.fs.plugins.module_utils._holders import device_number
 from ansible_collections.virtio.fs.plugins.module_utils._image import Image
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content
@@ -60,6 +61,21 @@ class Draft:
     finishing: list[Step[Any]] = field(default_factory=list)
     settle: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+
+def is_line_of(
+    entry: Entry, label: str, *, uuid: str | None, partuuid: str | None, node: str | None, number: str | None
+) -> bool:
+    """Whether a line of fstab mounts this filesystem, however it names it."""
+    name, value = entry.tag or ("", "")
+    if name in ("LABEL", "PARTLABEL"):
+        return value == label
+    if name in ("UUID", "PARTUUID"):
+        known = uuid if name == "UUID" else partuuid
+        return known is not None and value.lower() == known.lower()
+    if not entry.spec.startswith("/dev/"):
+        return False
+    return entry.spec == node or (number is not None and device_number(entry.spec) == number)
 
 
 def is_ours(item: Item, content: Content) -> bool:

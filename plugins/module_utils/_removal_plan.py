@@ -23,7 +23,12 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     TellKernel,
     WipeDevice,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, refuse_other_loops, refuse_table_change
+from ansible_collections.virtio.fs.plugins.module_utils._draft import (
+    Draft,
+    is_line_of,
+    refuse_other_loops,
+    refuse_table_change,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
@@ -51,7 +56,7 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
     if item.state == "unmounted":
         guarded(item, state, draft)
     else:
-        lines = tuple(entry for entry in state.entries if _is_line_of(item, entry, here))
+        lines = tuple(entry for entry in state.entries if goes_with(item, entry, state))
         place = state.places[item.path]
         if (here is not None or (place.exists and place.empty)) and within(item.path, wanted.root):
             rest.append(RemoveDirectory(item.path))
@@ -119,11 +124,20 @@ def _refuse_other_filesystem(item: Item, here: Mount, state: State) -> None:
         )
 
 
-def _is_line_of(item: Item, entry: Entry, here: Mount | None) -> bool:
+def goes_with(item: Item, entry: Entry, state: State) -> bool:
+    """Whether a line of fstab goes when the item does: one of its label, or one that names it otherwise on its path.
+
+    A line of another filesystem stays, also on this path.
+    """
     if entry.tag == ("LABEL", item.label):
         return True
-    # Another spelling of the same filesystem, as long as it is seen mounted there.
-    return here is not None and entry.mount_point == item.path
+    return entry.mount_point == item.path and any(
+        is_line_of(
+            entry, item.label, uuid=owner.uuid, partuuid=owner.partuuid, node=owner.node, number=owner.number
+        )
+        for owner in state.labels.get(item.label, ())
+        if owner.kind == "LABEL"
+    )
 
 
 def _wiped(item: Item, state: State, here: Mount | None) -> list[Step[Any]]:

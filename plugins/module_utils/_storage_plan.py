@@ -27,7 +27,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import within
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._removal_plan import removed
+from ansible_collections.virtio.fs.plugins.module_utils._removal_plan import goes_with, removed
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import in_words
 from ansible_collections.virtio.fs.plugins.module_utils._storage import Item, Wanted, outside
 
@@ -137,7 +137,8 @@ def _before(item: Item, state: State) -> list[str]:
     if here is not None and any(is_on(here, owner.number, owner.node) for owner in owners):
         lines.append(f"mounted: {here.path}")
     for entry in state.entries:
-        if entry.tag == ("LABEL", item.label) or entry.mount_point == item.path:
+        stays = item.state in ("absent", "wiped") and not goes_with(item, entry, state)
+        if entry.tag == ("LABEL", item.label) or (entry.mount_point == item.path and not stays):
             lines += _fstab_lines(entry)
     if here is not None and item.state == "present":
         place = state.places[item.path]

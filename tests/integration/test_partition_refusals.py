@@ -347,6 +347,14 @@ def test_fstab_has_another_line_for_the_path(lab: DiskLab) -> None:
     assert "/dev/sdz1" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
 
 
+def test_fstab_has_a_line_for_the_path_whose_label_differs_in_case(lab: DiskLab) -> None:
+    disk = lab.disk()
+    label = lab.label()
+    with lab.fstab.open("a") as file:
+        file.write(f"LABEL={label.upper()} {lab.root}/{label} ext4 noauto\n")
+    assert label.upper() in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
+
+
 def test_a_root_that_holds_what_is_not_ours(lab: DiskLab) -> None:
     disk = lab.disk()
     lab.root.mkdir(mode=0o755)

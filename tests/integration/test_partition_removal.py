@@ -70,6 +70,30 @@ def test_absent_keeps_the_data(lab: DiskLab) -> None:
     assert (lab.root / item["label"] / "file").read_text() == "kept"
 
 
+def test_absent_leaves_the_line_of_another_filesystem_on_the_path(lab: DiskLab) -> None:
+    item = made(lab)
+    path = lab.root / item["label"]
+    theirs = f"LABEL=backup\t{path}/ ext4 noauto # theirs\n/srv/x {path} none bind,noauto\n"
+    lab.fstab.write_text(lab.fstab.read_text() + theirs)
+    done = lab.converged({"label": item["label"], "state": "absent"})
+    assert lab.fstab.read_text() == NEIGHBOURS + theirs
+    assert all("backup" not in change["before"] for change in done.diff)
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_absent_takes_the_line_that_names_its_filesystem_otherwise(lab: DiskLab, mounted: bool) -> None:
+    item = made(lab)
+    path = lab.root / item["label"]
+    there = lab.run(item).partitions[item["label"]]
+    for spec in (f"UUID={there['uuid'].upper()}", f"PARTUUID={there['partuuid']}", there["device"]):
+        lab.fstab.write_text(f"{NEIGHBOURS}{spec} {path} ext4 nofail 0 2\n")
+        if not mounted:
+            output("umount", str(path))
+        lab.converged({"label": item["label"], "state": "absent"})
+        assert lab.fstab.read_text() == NEIGHBOURS
+        lab.converged(item)
+
+
 def test_wiped_deletes_the_partition_and_nothing_else(lab: DiskLab) -> None:
     disk = lab.disk()
     one, two = lab.label("one"), lab.label("two")
