@@ -181,16 +181,13 @@ def _warn_unguarded(item: Item, place: Place, draft: Draft) -> None:
 
 
 def _owned(item: Item, place: Place | None, draft: Draft) -> None:
-    """Owner and mode of the root directory of the mounted filesystem; mkfs leaves it to root with 0755."""
-    uid, gid, mode = (0, 0, 0o755) if place is None else (place.uid, place.gid, place.mode)
-    if place is None and (item.uid, item.gid, item.mode) == (None, None, None):
-        return
-    new_uid = uid if item.uid is None else item.uid
-    new_gid = gid if item.gid is None else item.gid
-    if (item.uid, item.gid) != (None, None) and (place is None or (new_uid, new_gid) != (uid, gid)):
-        draft.finishing.append(_directory.Own(item.path, new_uid, new_gid))
+    """Owner and mode of the root directory of the filesystem, which nobody knows before it is mounted."""
+    uid = item.uid if place is None or item.uid is not None else place.uid
+    gid = item.gid if place is None or item.gid is not None else place.gid
+    if (item.uid, item.gid) != (None, None) and (place is None or (uid, gid) != (place.uid, place.gid)):
+        draft.finishing.append(_directory.Own(item.path, uid, gid))
     # A change of owner may take set-uid and set-gid bits away, so the mode comes last.
-    if item.mode is not None and (place is None or item.mode != mode):
+    if item.mode is not None and (place is None or item.mode != place.mode):
         draft.finishing.append(_directory.Allow(item.path, item.mode))
 
 

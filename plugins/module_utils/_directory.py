@@ -60,16 +60,20 @@ class Make:
 
 @dataclass(frozen=True)
 class Own:
+    """None stays as it is."""
+
     path: str
-    uid: int
-    gid: int
+    uid: int | None
+    gid: int | None
 
     @property
     def summary(self) -> str:
-        return f"give {self.path} to user {self.uid} and group {self.gid}"
+        to = [f"{kind} {value}" for kind, value in (("user", self.uid), ("group", self.gid)) if value is not None]
+        return f"give {self.path} to {' and '.join(to)}"
 
     def apply(self, target: None) -> None:
-        _apply(self.path, lambda descriptor: os.fchown(descriptor, self.uid, self.gid))
+        uid, gid = (-1 if value is None else value for value in (self.uid, self.gid))
+        _apply(self.path, lambda descriptor: os.fchown(descriptor, uid, gid))
 
 
 @dataclass(frozen=True)

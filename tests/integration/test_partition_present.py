@@ -157,6 +157,20 @@ def test_owner_and_mode_of_the_mounted_directory(lab: DiskLab) -> None:
     assert stat.S_IMODE((lab.root / item["label"]).stat().st_mode) == 0o2770
 
 
+def test_an_owner_that_was_left_out_stays_when_it_is_mounted_again(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
+    lab.converged({**item, "owner": "1234", "group": "4321"})
+    output("umount", str(lab.root / item["label"]))
+    done = lab.converged({**item, "group": "65534"})
+    assert done.actions[-1] == f"give {lab.root}/{item['label']} to group 65534"
+    status = (lab.root / item["label"]).stat()
+    assert (status.st_uid, status.st_gid) == (1234, 65534)
+    output("umount", str(lab.root / item["label"]))
+    lab.converged({**item, "owner": "nobody"})
+    status = (lab.root / item["label"]).stat()
+    assert (status.st_uid, status.st_gid) == (65534, 65534)
+
+
 def test_a_filesystem_of_the_original_recipe_is_taken_over(lab: DiskLab) -> None:
     disk = lab.disk()
     label = lab.label()
