@@ -50,7 +50,9 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
     lines: tuple[Entry, ...] = ()
     units: list[Step[Any]] = []
     rest: list[Step[Any]] = []
-    if here is not None:
+    if here is None:
+        _refuse_elsewhere(item, state)
+    else:
         _refuse_other_filesystem(item, here, state)
         unmounts.append(Unmount(item.path))
     if item.state == "unmounted":
@@ -105,6 +107,17 @@ def _refuse_held_image(item: Item, state: State, here: Mount | None) -> None:
         raise VirtiofsError(
             f"{item.label}, image: {item.image} is attached as {device.node}, which is {device.uses[0]}"
         )
+
+
+def _refuse_elsewhere(item: Item, state: State) -> None:
+    """What is mounted on a path that nobody gave is not gone, whatever this path looks like."""
+    for owner in state.labels.get(item.label, ()):
+        for mount in state.views.ours.mounts:
+            if owner.kind == "LABEL" and is_on(mount, owner.number, owner.node):
+                raise VirtiofsError(
+                    f"{item.label}, path: its filesystem on {owner.node} is mounted on {mount.path}, not on "
+                    f"{item.path}: give that path, or unmount it there"
+                )
 
 
 def _refuse_two(item: Item, state: State) -> None:

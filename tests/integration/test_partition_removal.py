@@ -222,6 +222,19 @@ def test_a_second_mount_holds_it(lab: DiskLab, state: str) -> None:
     assert f"also mounted on {other}" in lab.refused({**item, "state": state})
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_a_filesystem_that_is_mounted_on_another_path_is_not_away(lab: DiskLab, state: str) -> None:
+    item = made(lab)
+    elsewhere = lab.directory / "elsewhere"
+    elsewhere.mkdir()
+    output("umount", str(lab.root / item["label"]))
+    output("mount", f"{item['disk']}p1", str(elsewhere))
+    lab.fstab.write_text(NEIGHBOURS)
+    assert f"is mounted on {elsewhere}, not on {lab.root}/{item['label']}" in lab.refused({**item, "state": state})
+    output("umount", str(elsewhere))
+    lab.converged({**item, "state": state})
+
+
 def test_another_filesystem_on_the_path_is_not_unmounted(lab: DiskLab) -> None:
     label = lab.label()
     (lab.root / label).mkdir(parents=True)
