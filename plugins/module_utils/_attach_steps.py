@@ -151,7 +151,10 @@ class Remount:
 
 @dataclass(frozen=True)
 class Unmount:
+    """Unmount it. Only then it is seen whether the bare directory is immutable; ``guard``: that is how it is left."""
+
     path: str
+    guard: bool
 
     @property
     def summary(self) -> str:
@@ -159,6 +162,21 @@ class Unmount:
 
     def apply(self, target: Target) -> None:
         _mounts.unmount(self.path, timeout=_MOUNT_SECONDS)
+        _immutable.set_immutable(self.path, self.guard)
+
+
+@dataclass(frozen=True)
+class Unguard:
+    """A bare directory that no filesystem of ours is to be mounted on belongs to whoever put something into it."""
+
+    path: str
+
+    @property
+    def summary(self) -> str:
+        return f"stop the bare directory {self.path} being immutable"
+
+    def apply(self, target: Target) -> None:
+        _immutable.set_immutable(self.path, False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guarded
-from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, Unmount
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, Unguard, Unmount
 from ansible_collections.virtio.fs.plugins.module_utils._device_plan import begun_here
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import partition_of
@@ -54,7 +54,7 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
         _refuse_elsewhere(item, state)
     else:
         _refuse_other_filesystem(item, here, state)
-        unmounts.append(Unmount(item.path))
+        unmounts.append(Unmount(item.path, guard=item.state == "unmounted"))
     if item.state == "unmounted":
         guarded(item, state, draft)
     else:
@@ -62,6 +62,9 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
         place = state.places[item.path]
         if (here is not None or (place.exists and place.empty)) and within(item.path, wanted.root):
             rest.append(RemoveDirectory(item.path))
+        elif here is None and lines and place.immutable:
+            # Without a line of ours, the flag can be somebody else's.
+            rest.append(Unguard(item.path))
         if item.image is not None:
             if state.units.get(item.label):
                 units.append(RemoveUnit(unit_name(item.label)))

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
+from ansible_collections.virtio.fs.plugins.module_utils import _immutable
+
 STATES = ["unmounted", "absent", "wiped"]
 
 
@@ -57,6 +59,34 @@ def test_unmounted_keeps_fstab(lab: DiskLab) -> None:
         (lab.root / item["label"] / "guest").write_text("x")
     lab.converged(item)
     assert (lab.root / item["label"] / "file").read_text() == "kept"
+
+
+def test_unmounted_guards_a_directory_that_nobody_had_guarded(lab: DiskLab) -> None:
+    item = made(lab)
+    path = str(lab.root / item["label"])
+    output("umount", path)
+    _immutable.set_immutable(path, False)
+    output("mount", f"{item['disk']}p1", path)
+    lab.converged({"label": item["label"], "state": "unmounted"})
+    assert _immutable.is_immutable(path) is True
+
+
+@pytest.mark.parametrize("unmounted", [False, True])
+def test_a_directory_that_stays_can_be_changed_when_the_share_is_absent(lab: DiskLab, unmounted: bool) -> None:
+    outside = lab.directory / "outside"
+    inside = lab.root / lab.label("b")
+    inside.mkdir(parents=True)
+    lab.root.chmod(0o700)
+    for path in (outside, inside):
+        path.mkdir(exist_ok=True)
+        (path / "photo").write_text("below the mount")
+        item = {"label": lab.label(path.name[0]), "disk": lab.disk(), "size": "rest", "path": str(path)}
+        lab.converged(item)
+        if unmounted:
+            lab.converged({**item, "state": "unmounted"})
+        assert (path / "photo").exists() == unmounted
+        lab.converged({**item, "state": "absent"})
+        (path / "photo").unlink()
 
 
 def test_absent_keeps_the_data(lab: DiskLab) -> None:

@@ -296,7 +296,7 @@ def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device(
 
 
 def test_unmounted_absent_and_wiped() -> None:
-    assert planned(there(), state="unmounted").steps == (Unmount("/shared/data"),)
+    assert planned(there(), state="unmounted").steps == (Unmount("/shared/data", guard=True),)
     absent = planned(there(), state="absent").steps
     assert [type(step) for step in absent] == [Unmount, RemoveEntries, RemoveDirectory]
     wiped = planned(there(), state="wiped").steps
@@ -327,7 +327,8 @@ def test_a_service_whose_copy_goes_with_ours_does_not_hold_it() -> None:
         "11 10 8:1 / / rw master:1 - ext4 /dev/sda1 rw\n"
         "12 11 254:1 / /shared/data rw master:2 - ext4 /dev/vdb1 rw\n"
     )
-    assert planned(there(views=views(MOUNTED, service)), state="unmounted").steps == (Unmount("/shared/data"),)
+    (step,) = planned(there(views=views(MOUNTED, service)), state="unmounted").steps
+    assert step == Unmount("/shared/data", guard=True)
     private = service.replace(" master:1", "").replace(" master:2", "")
     with pytest.raises(VirtiofsError, match="has it mounted on /shared/data"):
         planned(there(views=views(MOUNTED, private)), state="unmounted")
