@@ -256,7 +256,7 @@ def _place(item: Item, views: Views) -> Place:
         size = mounted_size(mounted.fstype, item.path)
     return Place(
         exists=True,
-        empty=_is_empty(item.path, besides="lost+found"),
+        empty=_is_empty(item.path),
         immutable=_immutable.is_immutable(item.path),
         guardable=_guardable(item.path),
         uid=status.st_uid,
@@ -303,10 +303,10 @@ def _is_empty_directory(path: str) -> bool:
     return False
 
 
-def _is_empty(path: str, besides: str = "") -> bool:
+def _is_empty(path: str) -> bool:
     # Not a list of all: a guest decides how many there are.
     with os.scandir(path) as entries:
-        return all(entry.name == besides for entry in entries)
+        return next(entries, None) is None
 
 
 def _record(target: Target, label: str) -> Mapping[str, str]:

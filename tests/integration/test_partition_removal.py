@@ -124,6 +124,13 @@ def test_absent_takes_the_line_that_names_its_filesystem_otherwise(lab: DiskLab,
         lab.converged(item)
 
 
+def test_a_bare_directory_with_something_in_it_stays(lab: DiskLab) -> None:
+    label = lab.label()
+    (lab.root / label / "lost+found").mkdir(parents=True)
+    lab.converged({"label": label, "state": "absent"})
+    assert (lab.root / label / "lost+found").exists()
+
+
 def test_wiped_deletes_the_partition_and_nothing_else(lab: DiskLab) -> None:
     disk = lab.disk()
     one, two = lab.label("one"), lab.label("two")
