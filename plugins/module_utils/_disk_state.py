@@ -30,7 +30,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._holders import Views
 from ansible_collections.virtio.fs.plugins.module_utils._image import Image
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import on_path
-from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
+from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in, within
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import Content, probe
 from ansible_collections.virtio.fs.plugins.module_utils._sizes import Extent, allocate, wanted_size
@@ -292,9 +292,18 @@ def _root(wanted: Wanted, views: Views, fstab: str) -> Root:
     strangers = []
     for name in sorted(os.listdir(wanted.root)):
         path = f"{wanted.root}/{name}"
-        if path not in ours and not _is_empty_directory(path):
+        if _is_strange(path, ours):
             strangers.append(name)
     return Root(True, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), tuple(strangers))
+
+
+def _is_strange(path: str, ours: set[str]) -> bool:
+    if path in ours:
+        return False
+    if os.path.isdir(path) and not os.path.islink(path) and any(within(mount_point, path) for mount_point in ours):
+        # On the way to a mount point.
+        return any(_is_strange(f"{path}/{name}", ours) for name in os.listdir(path))
+    return not _is_empty_directory(path)
 
 
 def _is_empty_directory(path: str) -> bool:

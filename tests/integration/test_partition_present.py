@@ -134,6 +134,19 @@ def test_a_root_that_somebody_opened_is_closed_again(lab: DiskLab) -> None:
     assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
 
 
+def test_a_directory_between_the_root_and_a_mount_point_is_no_stranger(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest", "path": f"{lab.root}/team/x"}
+    lab.converged(item)
+    lab.root.chmod(0o755)
+    lab.converged(item)
+    (lab.root / "team" / "photo").write_text("theirs")
+    lab.root.chmod(0o755)
+    assert "holds team, which this module did not make" in lab.refused(item)
+    (lab.root / "team" / "photo").unlink()
+    lab.converged({**item, "state": "absent"})
+    assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
+
+
 def test_given_options_replace_the_list_and_hardening_is_added_back(lab: DiskLab) -> None:
     disk = lab.disk()
     options = ["ro", "nofail", "noexec"]
