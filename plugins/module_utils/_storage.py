@@ -259,6 +259,9 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
 
 def _check_across(items: Sequence[Item], root: str) -> None:
     for position, item in enumerate(items):
+        # The root would be a directory of the guest's. One that was put there before is let go of.
+        if item.state == "present" and within(root, item.path):
+            raise VirtiofsError(f"{item.label}, path: {item.path} would hide the root {root}, give one below it")
         for other in items[:position]:
             if other.label == item.label:
                 raise VirtiofsError(f"{item.label}, label: two items have it")

@@ -161,3 +161,12 @@ def test_a_root_that_belongs_to_the_system(root: str) -> None:
 def test_a_mount_point_outside_the_root_is_warned_about() -> None:
     asked = wanted(one(path="/srv/data"), one(label="b"))
     assert len(_storage.outside(asked.items, asked.root)) == 1
+
+
+@pytest.mark.parametrize(("path", "root"), [("/shared/", "/shared"), ("/data", "/data/shared")])
+def test_a_mount_point_that_would_hide_the_root_is_refused(path: str, root: str) -> None:
+    item = one(path=path)
+    with pytest.raises(VirtiofsError, match=f"data, path: {path.rstrip('/')} would hide the root {root}"):
+        wanted(item, root=root)
+    # One that was put there before is let go of.
+    wanted({**item, "state": "absent"}, root=root)
