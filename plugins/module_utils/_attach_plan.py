@@ -108,7 +108,8 @@ def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None
                 f"{item.label}, path: something else is mounted on {item.path} ({here.source}, {here.fstype}), "
                 "unmount it first"
             )
-        if here.root != "/" and here.fstype != "btrfs":
+        # A subvolume of a btrfs has a name in the options of its mounts, a directory has not.
+        if here.root != "/" and f"subvol={here.root}" not in here.super_options:
             raise VirtiofsError(
                 f"{item.label}, path: {item.path} shows only {here.root} of its filesystem, unmount it first"
             )

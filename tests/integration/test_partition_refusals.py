@@ -339,6 +339,25 @@ def test_something_else_is_mounted_on_the_path(lab: DiskLab) -> None:
     assert "something else is mounted" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
 
 
+def test_a_directory_of_a_btrfs_is_not_the_filesystem(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(128), "size": "rest", "fstype": "btrfs"}
+    lab.converged(item)
+    path = lab.root / item["label"]
+    (path / "part").mkdir()
+    output("btrfs", "subvolume", "create", str(path / "volume"))
+    whole = lab.directory / "whole"
+    whole.mkdir()
+    output("umount", str(path))
+    output("mount", f"{item['disk']}p1", str(whole))
+    output("mount", "--bind", str(whole / "part"), str(path))
+    assert "shows only /part of its filesystem" in lab.refused(item)
+    output("umount", str(path))
+    # Many keep what they use in a subvolume.
+    output("mount", "-o", "subvol=volume", f"{item['disk']}p1", str(path))
+    output("umount", str(whole))
+    lab.converged(item)
+
+
 def test_fstab_has_another_line_for_the_path(lab: DiskLab) -> None:
     disk = lab.disk()
     label = lab.label()
