@@ -37,6 +37,9 @@ BEFORE_LIBVIRT = ("x-systemd.before=libvirtd.service", "x-systemd.before=virtqem
 
 DEFAULT_OPTIONS = ("rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s", *BEFORE_LIBVIRT)
 
+# mount(8) takes these words for another kind of mount, or puts a loop device over the one that is given.
+_OTHER_MOUNTS = frozenset({"bind", "rbind", "move", "remount", "loop", "offset", "sizelimit"})
+
 Numbers = Callable[[str], int]
 
 
@@ -250,6 +253,8 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
             raise bad("mount_options", f"{option!r} is empty or has a control character in it")
         if "," in re.sub(r'"[^"]*"', "", option) or option.count('"') % 2:
             raise bad("mount_options", f"{option!r} is more than one option, give each on its own")
+        if option.partition("=")[0] in _OTHER_MOUNTS:
+            raise bad("mount_options", f"{option!r} would mount something else than the filesystem")
         if option.startswith("X-mount.subdir"):
             raise bad("mount_options", f"{option!r} would mount a part of the filesystem, and it is to be used whole")
     for option, allowed in (("suid", suid), ("dev", dev)):
