@@ -24,7 +24,8 @@ _FIELD = re.compile(r"([ \t]*)([^ \t]+)")
 # A comma in double quotes belongs to the value: context="system_u:object_r:x:s0:c1,c2".
 _OPTION = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 _QUOTED = re.compile(r'"[^"]*"')
-_NUMBER = re.compile(r"[0-9]+")
+# More digits than an int of C has are no number, and Python refuses to read thousands of them.
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 read = _files.read
 edit = _files.edit

@@ -95,6 +95,12 @@ def test_a_comment_is_no_entry() -> None:
     assert entries(text) == ()
 
 
+def test_a_number_beyond_all_bounds_is_no_field() -> None:
+    text = "LABEL=x /mnt/x ext4 rw " + "9" * 5000 + " 2\n"
+    assert entries(text) == (Entry("LABEL=x", "/mnt/x", "ext4", ("rw",), 0, 0),)
+    assert with_entry(text, OURS) == text + OUR_LINE
+
+
 def test_removing_takes_only_what_matches() -> None:
     text = NEIGHBOURS.replace("swap none", "LABEL=data /shared/data ext4\nswap none")
     assert without_entries(text, lambda entry: entry.tag == ("LABEL", "data")) == NEIGHBOURS
