@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils import _fstab
+from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _fstab, _storage, _storage_plan
+from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Attach
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -57,6 +58,26 @@ def test_two_runs_on_one_disk_have_one_result(lab: DiskLab) -> None:
     assert len(table["partitions"]) == 1
     assert len(lab.mountinfo()) == 1
     again = lab.run(*items)
+    assert (again.failed, again.changed) == (False, False)
+
+
+def test_a_mount_that_another_run_was_faster_with_keeps_its_line(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "image": str(lab.directory / "a.img"), "size": "16MiB"}
+    lab.converged(item)
+    path = lab.root / item["label"]
+    fstab = lab.fstab.read_bytes()
+    output("umount", str(path))
+    lab.fstab.write_text(NEIGHBOURS)
+    wanted = _storage.wanted(lab.params([item]), int, int)
+    target = lab.target()
+    for step in _storage_plan.plan(wanted, _disk_state.read(target, wanted)).steps:
+        if isinstance(step, Attach):
+            output("mount", "-o", "noatime,nosuid,nodev", step.source.node(), str(path))
+        step.apply(target)
+    assert lab.fstab.read_bytes() == fstab
+    assert len(lab.mountinfo()) == 1
+    (path / "file").write_text("x")
+    again = lab.run(item)
     assert (again.failed, again.changed) == (False, False)
 
 
