@@ -63,7 +63,8 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
             _refuse_foreign_entry(item, filesystem, other)
     entry = item.entry(filesystem.fstype, old)
     if old is not None and frozenset(old.options) == frozenset(entry.options) and old.tag == ("LABEL", item.label):
-        entry = Entry(old.spec, old.path, entry.fstype, old.options, entry.dump, entry.passno)
+        path = old.path if old.mount_point == item.path else item.path
+        entry = Entry(old.spec, path, entry.fstype, old.options, entry.dump, entry.passno)
     writes = _would_write(item, state, entry)
     if writes:
         same_place = tuple(other for other in state.entries if other.mount_point == item.path)

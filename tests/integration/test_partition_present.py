@@ -147,6 +147,17 @@ def test_a_directory_between_the_root_and_a_mount_point_is_no_stranger(lab: Disk
     assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
 
 
+def test_a_filesystem_that_was_unmounted_moves_to_another_path(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
+    lab.converged(item)
+    line = lab.fstab.read_text()
+    output("umount", str(lab.root / item["label"]))
+    done = lab.converged({**item, "path": f"{lab.root}/new"})
+    assert done.partitions[item["label"]]["mounted"] is True
+    assert lab.fstab.read_text() == line.replace(f"{lab.root}/{item['label']} ", f"{lab.root}/new ")
+    assert [line.split(" ")[4] for line in lab.mountinfo()] == [f"{lab.root}/new"]
+
+
 def test_given_options_replace_the_list_and_hardening_is_added_back(lab: DiskLab) -> None:
     disk = lab.disk()
     options = ["ro", "nofail", "noexec"]
