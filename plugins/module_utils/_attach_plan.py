@@ -12,7 +12,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem, is_line_of
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, line_of
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
     fixed_differ,
@@ -77,6 +77,10 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
         meant, live = meaning(for_mount(entry.options)), meaning_of(here)
         if flags_differ(meant, live) or (writes and fixed_differ(meant, live)):
             draft.mounts.append(Remount(item.path, entry.options))
+    for other in state.entries:
+        goes = (item.path, item.path if old is None else old.mount_point)
+        if other.tag == ("LABEL", item.label) and other.mount_point not in goes and "noauto" not in other.options:
+            draft.warnings.append(f"{item.label}: fstab mounts it on {other.mount_point} as well")
     if not {"nofail", "noauto"} & set(entry.options):
         draft.warnings.append(f"{item.label}: without nofail in mount_options this machine needs the disk to boot")
     _owned(item, place if here is not None else None, draft)
@@ -86,20 +90,13 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
 
 def entry_on(item: Item, state: State) -> Entry | None:
     """The line of fstab for the mount point, or else for the label (its mount point has changed)."""
-    labelled = None
-    for entry in state.entries:
-        if entry.mount_point == item.path:
-            return entry
-        if entry.tag == ("LABEL", item.label):
-            labelled = entry
-    return labelled
+    return line_of(state.entries, item.label, item.path)
 
 
 def _would_write(item: Item, state: State, entry: Entry) -> bool:
-    same_label = [other for other in state.entries if other.tag == ("LABEL", item.label)]
     same_place = [other for other in state.entries if other.mount_point == item.path]
     _fstab.with_entry("", entry)  # refuses what cannot be written, before anything is changed
-    return same_place != [entry] or any(other.mount_point != item.path for other in same_label)
+    return same_place != [entry]
 
 
 def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None, state: State) -> None:

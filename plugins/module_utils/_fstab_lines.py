@@ -22,9 +22,27 @@ class Line:
     entry: Entry
     old: tuple[Entry, ...] = ()
 
-    def replaces(self, other: Entry) -> bool:
-        """A filesystem has one mount point, so a line that mounts it elsewhere goes."""
-        return other.tag == ("LABEL", self.label) and other.mount_point != self.entry.mount_point
+    def replaced(self, text: str) -> tuple[Entry, ...]:
+        """The lines of the mount point that the filesystem had before; none when this one has a line already."""
+        there = _fstab.entries(text)
+        before = line_of(there, self.label, self.entry.mount_point)
+        return tuple(
+            other
+            for other in there
+            if before is not None and other.tag == ("LABEL", self.label)
+            and other.mount_point == before.mount_point != self.entry.mount_point
+        )
+
+
+def line_of(entries: Iterable[Entry], label: str, mount_point: str) -> Entry | None:
+    """The line for the mount point, or else the first one for the label: its mount point has changed."""
+    labelled = None
+    for entry in entries:
+        if entry.mount_point == mount_point:
+            return entry
+        if labelled is None and entry.tag == ("LABEL", label):
+            labelled = entry
+    return labelled
 
 
 @dataclass
@@ -52,9 +70,8 @@ class Written:
             now = _fstab.with_entry(now, same[0])
         else:
             now = _fstab.without_entries(now, lambda other: other == line.entry)
-        for other in old:
-            if line.replaces(other):
-                now = _fstab.with_entry(now, other)
+        for other in line.replaced(self.before):
+            now = _fstab.with_entry(now, other)
         return now
 
 
@@ -76,5 +93,6 @@ def written(text: str, lines: Iterable[Line]) -> str:
 
 def with_lines(text: str, lines: Iterable[Line]) -> str:
     for line in lines:
-        text = _fstab.with_entry(_fstab.without_entries(text, line.replaces), line.entry)
+        replaced = line.replaced(text)
+        text = _fstab.with_entry(_fstab.without_entries(text, replaced.__contains__), line.entry)
     return text

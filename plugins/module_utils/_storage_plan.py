@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import keep_root, mounted
+from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import entry_on, keep_root, mounted
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import (
     Attach,
     ReadUnits,
@@ -137,8 +137,7 @@ def _before(item: Item, state: State) -> list[str]:
     if here is not None and any(is_on(here, owner.number, owner.node) for owner in owners):
         lines.append(f"mounted: {here.path}")
     for entry in state.entries:
-        stays = item.state in ("absent", "wiped") and not goes_with(item, entry, state)
-        if entry.tag == ("LABEL", item.label) or (entry.mount_point == item.path and not stays):
+        if _changes(item, entry, state):
             lines += _fstab_lines(entry)
     if here is not None and item.state == "present":
         place = state.places[item.path]
@@ -146,6 +145,15 @@ def _before(item: Item, state: State) -> list[str]:
         lines += [f"{name}: {value}" for name, asked, value in values if asked is not None]
         lines += [f"mode: {place.mode:04o}"] if item.mode is not None else []
     return lines
+
+
+def _changes(item: Item, entry: Entry, state: State) -> bool:
+    if item.state in ("absent", "wiped"):
+        return goes_with(item, entry, state)
+    old = entry_on(item, state)
+    return entry.mount_point == item.path or (
+        old is not None and entry.tag == ("LABEL", item.label) and entry.mount_point == old.mount_point
+    )
 
 
 def _partition(item: Item, state: State) -> Partition | None:

@@ -158,6 +158,27 @@ def test_a_filesystem_that_was_unmounted_moves_to_another_path(lab: DiskLab) -> 
     assert [line.split(" ")[4] for line in lab.mountinfo()] == [f"{lab.root}/new"]
 
 
+def test_a_line_of_its_own_on_another_path_stays(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
+    lab.converged(item)
+    by_hand = f"LABEL={item['label']} /mnt/by-hand ext4 noauto,ro # to look at it\n"
+    too = f"LABEL={item['label']}\t/mnt/too ext4 nofail\n"
+    lab.fstab.write_text(lab.fstab.read_text() + by_hand + too)
+    done = lab.converged({**item, "passno": 0})
+    assert lab.fstab.read_text().endswith(" 0 0\n" + by_hand + too)
+    assert all("/mnt/" not in change["before"] for change in done.diff)
+    assert done.warnings == [f"{item['label']}: fstab mounts it on /mnt/too as well"]
+    # One line follows a mount point that has changed, as it did before.
+    output("umount", str(lab.root / item["label"]))
+    new = lab.root / "new"
+    done = lab.converged({**item, "path": str(new)})
+    assert lab.fstab.read_text().startswith(NEIGHBOURS + by_hand + too + f"LABEL={item['label']} {new} ext4 rw,noatime")
+    assert f"{lab.root}/{item['label']} ext4" not in lab.fstab.read_text()
+    assert any(f"{lab.root}/{item['label']} ext4" in change["before"] for change in done.diff)
+    lab.converged({**item, "path": str(new), "state": "absent"})
+    assert lab.fstab.read_text() == NEIGHBOURS
+
+
 def test_given_options_replace_the_list_and_hardening_is_added_back(lab: DiskLab) -> None:
     disk = lab.disk()
     options = ["ro", "nofail", "noexec"]
