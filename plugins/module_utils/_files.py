@@ -33,9 +33,10 @@ def read(path: str) -> str:
         return ""
     except OSError as error:
         raise VirtiofsError(f"cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise VirtiofsError(f"{path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise VirtiofsError(f"{path} is not a regular file")
         try:
             return file.read().decode("utf-8", "surrogateescape")
         except OSError as error:

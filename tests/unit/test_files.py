@@ -93,6 +93,11 @@ def test_a_failing_change_leaves_the_file(tmp_path: Path) -> None:
     assert path.read_text() == "a\n"
 
 
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VirtiofsError, match="not a regular file"):
+        _files.read(str(tmp_path))
+
+
 def test_a_fifo_is_refused_and_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fstab")
     with pytest.raises(VirtiofsError, match="not a regular file"):
