@@ -29,9 +29,13 @@ def lab(tmp_path: Path) -> Iterator[DiskLab]:
 @contextmanager
 def holding(lab: DiskLab, command: str) -> Iterator[int]:
     """A process in a mount namespace of its own."""
-    full = f"{command} && echo ready && exec sleep 120"
+    # It stays the same program: its name is in the messages that are compared.
+    full = f"{command} && echo ready && read forever"
     with subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", full], stdout=subprocess.PIPE, text=True
+        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", full],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
