@@ -177,7 +177,12 @@ class Unmount:
         return f"unmount {self.path}"
 
     def apply(self, target: Target) -> None:
-        _mounts.unmount(self.path, timeout=_MOUNT_SECONDS)
+        try:
+            _mounts.unmount(self.path, timeout=_MOUNT_SECONDS)
+        except VirtiofsError as error:
+            users = _mounts.users_of(self.path)
+            by = f"; in use by {', '.join(users)}" if users else ""
+            raise VirtiofsError(f"cannot unmount {self.path}: {str(error).rstrip('.')}{by}") from error
         _immutable.set_immutable(self.path, self.guard)
 
 

@@ -352,5 +352,6 @@ def test_a_busy_filesystem_says_so_and_stays(lab: DiskLab) -> None:
         outcome = lab.run({**item, "state": "absent"})
     assert outcome.failed
     assert "busy" in outcome.msg
+    assert f"in use by {Path('/proc/self/comm').read_text().strip()} ({os.getpid()})" in outcome.msg
     assert lab.fstab.read_bytes() == fstab
     assert lab.mountinfo()
