@@ -12,7 +12,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem, is_line_of
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, line_of
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, line_of, mounts
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mount_options import (
     fixed_differ,
@@ -79,7 +79,7 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
             draft.mounts.append(Remount(item.path, entry.options))
     for other in state.entries:
         goes = (item.path, item.path if old is None else old.mount_point)
-        if other.tag == ("LABEL", item.label) and other.mount_point not in goes and "noauto" not in other.options:
+        if mounts(other, item.label) and other.mount_point not in goes and "noauto" not in other.options:
             draft.warnings.append(f"{item.label}: fstab mounts it on {other.mount_point} as well")
     if not {"nofail", "noauto"} & set(entry.options):
         draft.warnings.append(f"{item.label}: without nofail in mount_options this machine needs the disk to boot")

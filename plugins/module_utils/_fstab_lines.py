@@ -29,9 +29,15 @@ class Line:
         return tuple(
             other
             for other in there
-            if before is not None and other.tag == ("LABEL", self.label)
+            if before is not None
+            and mounts(other, self.label)
             and other.mount_point == before.mount_point != self.entry.mount_point
         )
+
+
+def mounts(entry: Entry, label: str) -> bool:
+    """Whether a line mounts the filesystem of this label. One of swap names a label too, and no mount point."""
+    return entry.tag == ("LABEL", label) and entry.path.startswith("/")
 
 
 def line_of(entries: Iterable[Entry], label: str, mount_point: str) -> Entry | None:
@@ -40,7 +46,7 @@ def line_of(entries: Iterable[Entry], label: str, mount_point: str) -> Entry | N
     for entry in entries:
         if entry.mount_point == mount_point:
             return entry
-        if labelled is None and entry.tag == ("LABEL", label):
+        if labelled is None and mounts(entry, label):
             labelled = entry
     return labelled
 

@@ -31,6 +31,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._draft import (
 )
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import TAKEN
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import mounts
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import DeleteImage, DetachImage, RemoveUnit
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, on_path
@@ -145,7 +146,7 @@ def goes_with(item: Item, entry: Entry, state: State) -> bool:
 
     A line of another filesystem stays, also on this path.
     """
-    if entry.tag == ("LABEL", item.label):
+    if mounts(entry, item.label):
         return True
     return entry.mount_point == item.path and any(
         is_line_of(

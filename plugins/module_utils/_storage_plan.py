@@ -23,6 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import Settle
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry, same_path
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import mounts
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._paths import within
@@ -152,7 +153,7 @@ def _changes(item: Item, entry: Entry, state: State) -> bool:
         return goes_with(item, entry, state)
     old = entry_on(item, state)
     return entry.mount_point == item.path or (
-        old is not None and entry.tag == ("LABEL", item.label) and entry.mount_point == old.mount_point
+        old is not None and mounts(entry, item.label) and entry.mount_point == old.mount_point
     )
 
 

@@ -37,6 +37,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     identity_for,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem, Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import written
 from ansible_collections.virtio.fs.plugins.module_utils._holders import View, Views
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._signatures import LINUX, UNFINISHED, Content
@@ -302,6 +303,17 @@ def test_unmounted_absent_and_wiped() -> None:
     wiped = planned(there(), state="wiped").steps
     assert wiped[:3] == absent
     assert wiped[3:] == (DeletePartition("/dev/vdb", "data", 1),)
+
+
+def test_a_line_of_swap_with_the_same_label_stays() -> None:
+    swap = "LABEL=data none swap sw 0 0\n"
+    gone = planned(there(fstab=swap + LINE), state="absent").steps[1]
+    assert isinstance(gone, RemoveEntries)
+    assert [entry.path for entry in gone.entries] == ["/shared/data"]
+    (write,) = planned(there(fstab=swap)).steps
+    assert isinstance(write, WriteLines)
+    assert write.lines[0].entry.options == DEFAULT_OPTIONS
+    assert written(swap, write.lines) == swap + LINE
 
 
 def test_which_of_two_is_to_be_wiped() -> None:
