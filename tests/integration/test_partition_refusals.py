@@ -94,10 +94,16 @@ CONTENTS: dict[str, tuple[Callable[[str], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CONTENTS)
-def test_a_disk_that_is_not_blank(lab: DiskLab, name: str) -> None:
+# What lies elsewhere on a disk with larger sectors.
+BY_SECTOR = ("an MBR", "a GPT at the end only", "raw data at the end")
+
+
+@pytest.mark.parametrize(
+    ("name", "sector"), [*((name, 512) for name in CONTENTS), *((name, 4096) for name in BY_SECTOR)]
+)
+def test_a_disk_that_is_not_blank(lab: DiskLab, name: str, sector: int) -> None:
     fill, word = CONTENTS[name]
-    disk = lab.disk(128 if "btrfs" in name else 64)
+    disk = lab.disk(128 if "btrfs" in name else 64, sector)
     fill(disk)
     message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
     assert "is not blank" in message
