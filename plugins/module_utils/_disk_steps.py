@@ -83,10 +83,12 @@ class WriteTable:
         return f"add to the GPT of {self.disk}: {names}"
 
     def apply(self, target: Target) -> None:
+        if self.new:
+            _refuse_in_use(self.disk, self.partitions[0].label)
+        else:
+            dump(target, self.disk)
         if self.replaced is not None:
             _erase(self.disk)
-        elif not self.new:
-            dump(target, self.disk)
         lines = ["label: gpt"] if self.new else []
         lines += [
             f"start={new.extent.start // self.sector}, size={new.extent.size // self.sector}, "
@@ -125,12 +127,12 @@ class FormatPartition:
 
     def apply(self, target: Target) -> None:
         partition = known(present(self.disk, self.new.label))
+        _refuse_in_use(partition.node or "", self.new.label)
         if not partition.unfinished:
             dump(target, self.disk)
             set_type(target, self.disk, partition.number, UNFINISHED)
             partition = known(present(self.disk, self.new.label))
         node = partition.node or ""
-        _refuse_in_use(node, self.new.label)
         _erase(node)
         self.new.make(node, identity_for(partition.uuid))
         _written(node)

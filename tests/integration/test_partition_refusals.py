@@ -10,14 +10,19 @@ import os
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
+from ansible_collections.virtio.fs.plugins.module_utils._disk import read_device
+from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import _note_begun
 from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._holders import views
 from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
@@ -151,7 +156,9 @@ def test_a_blank_partition_of_another_type(lab: DiskLab) -> None:
     label = lab.label()
     script = f'label: gpt\nsize=20M, type=U, name="{label}"\n'
     subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True)
-    assert "type C12A7328" in lab.refused({"label": label, "disk": disk, "size": "20MiB"})
+    item = {"label": label, "disk": disk, "size": "20MiB"}
+    assert "type C12A7328" in lab.refused(item)
+    assert "the foreign type C12A7328" in lab.refused({**item, "state": "wiped"})
 
 
 def test_free_space_that_holds_a_deleted_partition(lab: DiskLab) -> None:
@@ -223,81 +230,6 @@ def test_a_filesystem_of_this_label_in_a_partition_that_the_kernel_does_not_know
     assert output("sfdisk", "--part-label", disk, "1") == "primary"
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_disk_in_use(lab: DiskLab, overwrite: bool) -> None:
-    disk = lab.disk()
-    item = {"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": overwrite}
-    output("mkfs.ext4", "-q", "-F", disk)
-    other = lab.directory / "elsewhere"
-    other.mkdir()
-    output("mount", disk, str(other))
-    assert f"mounted on {other}" in lab.refused(item)
-
-
-def test_a_disk_that_only_another_namespace_has_mounted(lab: DiskLab) -> None:
-    disk = lab.disk()
-    # Else a mounted ext4 goes on writing its inode tables by itself.
-    output("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", disk)
-    (lab.directory / "hidden").mkdir()
-    command = f"mount {disk} {lab.directory}/hidden && echo ready && read forever"
-    with subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "ready\n"
-            message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
-            assert "hidden" in message
-            assert f"(process {holder.pid})" in message
-        finally:
-            holder.kill()
-
-
-def test_swap_loop_and_exclusive_use(lab: DiskLab) -> None:
-    held = lab.disk()
-    loop = output("losetup", "--find", "--show", held)
-    try:
-        item = {"label": lab.label(), "disk": held, "size": "16MiB", "overwrite": True}
-        assert f"held by {os.path.basename(loop)}" in lab.refused(item)
-    finally:
-        output("losetup", "--detach", loop)
-    descriptor = os.open(held, os.O_RDONLY | os.O_EXCL)
-    try:
-        assert "opened exclusively" in lab.refused(item)
-    finally:
-        os.close(descriptor)
-    swap = lab.disk()
-    output("mkswap", swap)
-    output("swapon", swap)
-    try:
-        assert "used as swap" in lab.refused({"label": lab.label(), "device": swap, "overwrite": True})
-    finally:
-        output("swapoff", swap)
-
-
-def test_a_partition_of_an_mbr_in_use(lab: DiskLab) -> None:
-    disk = lab.disk()
-    subprocess.run(["sfdisk", "-q", disk], input="label: dos\nsize=20M\n", text=True, check=True)
-    output("partx", "--update", disk)
-    output("mkfs.ext4", "-q", f"{disk}p1")
-    other = lab.directory / "elsewhere"
-    other.mkdir()
-    output("mount", f"{disk}p1", str(other))
-    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True})
-    assert f"mounted on {other}" in message
-
-
-def test_a_read_only_disk(lab: DiskLab) -> None:
-    disk = lab.disk()
-    output("blockdev", "--setro", disk)
-    try:
-        assert "read-only" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
-        assert "read-only" in lab.refused({"label": lab.label(), "device": disk})
-    finally:
-        # The kernel would keep it for the next file on this loop device.
-        output("blockdev", "--setrw", disk)
-
-
 @pytest.mark.parametrize(
     ("path", "word"),
     [
@@ -366,6 +298,34 @@ def test_a_directory_of_a_btrfs_is_not_the_filesystem(lab: DiskLab) -> None:
     lab.converged(item)
 
 
+def test_its_filesystem_is_mounted_in_a_way_of_their_own(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
+    made = lab.undisturbed(item)
+    assert not made.failed, made.msg
+    path, other = lab.root / item["label"], lab.directory / "elsewhere"
+    output("umount", str(path))
+    other.mkdir()
+    output("mount", f"{item['disk']}p1", str(other))
+    assert f"is mounted on {other}, not on {path}" in lab.refused(item)
+    (other / "sub").mkdir()
+    output("mount", "--bind", str(other / "sub"), str(path))
+    output("umount", str(other))
+    assert f"{path} shows only /sub of its filesystem" in lab.refused(item)
+    output("umount", str(path))
+    theirs = lab.disk(16)
+    output("mkfs.ext4", "-q", "-F", theirs)
+    output("mount", theirs, str(path))
+    assert f"something else is mounted on {path} ({theirs}, ext4)" in lab.refused(item)
+
+
+def test_a_path_inside_a_share(lab: DiskLab) -> None:
+    item = {"label": lab.label("a"), "disk": lab.disk(16), "size": "rest"}
+    made = lab.undisturbed(item)
+    assert not made.failed, made.msg
+    inside = {"label": lab.label("b"), "disk": lab.disk(16), "size": "rest", "path": f"{lab.root}/{item['label']}/sub"}
+    assert f"is inside the share that is mounted on {lab.root}/{item['label']}" in lab.refused(inside)
+
+
 def test_fstab_has_another_line_for_the_path(lab: DiskLab) -> None:
     disk = lab.disk()
     label = lab.label()
@@ -405,6 +365,70 @@ def test_an_image_that_is_not_ours(lab: DiskLab) -> None:
     assert "is not ours" in lab.refused(item)
     assert image.read_bytes() == b"precious"
     lab.converged({**item, "overwrite": True})
+
+
+@pytest.mark.parametrize("state", ["present", "wiped"])
+def test_an_image_that_is_no_regular_file(lab: DiskLab, state: str) -> None:
+    theirs = lab.directory / "theirs"
+    theirs.write_bytes(b"precious")
+    (lab.directory / "link").symlink_to("theirs")
+    os.mkfifo(lab.directory / "fifo")
+    for path in (lab.directory, lab.directory / "link", lab.directory / "fifo", lab.disk(16)):
+        item = {"label": lab.label(), "image": str(path), "size": "16MiB", "overwrite": True, "state": state}
+        assert f"{path} is not a regular file" in lab.refused(item)
+    assert theirs.read_bytes() == b"precious"
+
+
+def test_a_note_of_a_killed_run_is_about_one_device(lab: DiskLab) -> None:
+    """The device that has its name since, and what somebody has made on it since, are not ours to write over."""
+    first, second = lab.disk(16), lab.disk(16)
+    item = {"label": lab.label(), "device": first}
+    identity = read_device(first, views()).identity
+    _note_begun(lab.target(), item["label"], identity, str(uuid.uuid4()))
+    for disk in (first, second):
+        put(disk, 700_000, b"half written")
+    message = lab.refused({**item, "device": second})
+    assert f"{second} is not blank, it holds data that no tool knows" in message
+    output("mkswap", first)
+    for state in ("present", "wiped"):
+        assert "holds swap" in lab.refused({**item, "state": state})
+    output("wipefs", "-aq", first)
+    lab.converged(item)
+
+
+SHARE = "/srv/share"
+ASKED_BADLY: tuple[tuple[dict[str, Any], str], ...] = (
+    *(
+        ({"label": label}, "use letters, digits")
+        for label in ("a/b", "a\\b", 'a"b', "a'b", "a b", "a\nb", "a\x07b", "a\x7fb", "a\0b", "\u00e4", "#a", "-a")
+    ),
+    ({"label": ""}, "an empty label"),
+    ({"label": "a" * 17}, "it has 17 bytes, ext4 keeps 16"),
+    ({"label": "a" * 13, "fstype": "xfs"}, "it has 13 bytes, xfs keeps 12"),
+    *(({"size": size}, "size: ") for size in ("0", "0MiB", "-1GiB", "0%", "101%", "lots", "5MiB")),
+    *(({"path": path}, "system directory") for path in ("/", "//", "/etc", "/usr/", "/var/lib/.")),
+    ({"path": "/proc/share"}, "belongs to the kernel"),
+    ({"path": "srv/share"}, "is not an absolute path"),
+    ({"path": "/srv/../etc"}, "contains '..'"),
+    *(({"path": f"{SHARE}{character}x"}, "a control character") for character in "\n\t\r\0\x7f"),
+    *(({"mount_options": [option]}, f"it needs allow_{option}: true") for option in ("suid", "dev")),
+    ({"mount_options": ["rw,suid"]}, "is more than one option"),
+    *(
+        ({"mount_options": [option]}, "is empty or has a control character")
+        for option in ("", f"rw 0 0\n/dev/sdz {SHARE} ext4 rw", "rw\0")
+    ),
+)
+
+
+def test_what_is_asked_for_badly_changes_nothing(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(16), "size": "8MiB", "overwrite": True}
+    before = lab.snapshot()
+    for changed, word in ASKED_BADLY:
+        for check in (True, False):
+            outcome = lab.run({**item, **changed}, check=check)
+            assert outcome.failed, changed
+            assert word in outcome.msg
+    assert lab.snapshot() == before
 
 
 def test_a_smaller_size_is_a_warning_and_with_grow_an_error(lab: DiskLab) -> None:
