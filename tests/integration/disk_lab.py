@@ -23,6 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils import (
     _disk_state,
     _holders,
     _immutable,
+    _mounts,
     _storage,
     _storage_plan,
 )
@@ -103,6 +104,14 @@ class DiskLab:
             for part in iter(lambda: file.read(1024 * 1024), b""):
                 checksum.update(part)
         return checksum.hexdigest()
+
+    def look(self, disk: str) -> str:
+        # A mounted ext4 goes on writing its inode tables for a while by itself; what it is and where stays.
+        if not self.is_mounted(disk):
+            return self.digest(disk)
+        table = subprocess.run(["sfdisk", "--dump", disk], capture_output=True, text=True, timeout=60, check=False)
+        nodes = [disk, *sorted(str(path) for path in Path("/dev").glob(f"{Path(disk).name}p*"))]
+        return table.stdout + "".join(output("wipefs", "--noheadings", node) for node in nodes)
 
     def params(self, items: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
         spec: dict[str, Any] = {
@@ -193,8 +202,7 @@ class DiskLab:
                 for path in [self.root, *self.directory.glob("shared/*"), *self.directory.glob("units/*")]
                 if path.exists()
             ),
-            # A mounted ext4 goes on writing its inode tables for a while by itself.
-            "disks": [self.digest(loop) for loop in self.loops if not self.is_mounted(loop)] if content else None,
+            "disks": [self.look(loop) for loop in self.loops] if content else None,
         }
 
     def is_mounted(self, disk: str) -> bool:
@@ -236,8 +244,8 @@ class DiskLab:
             yield from views.anywhere(_holders.device_number(node) or "", node)
 
     def _unmount(self, *command: str) -> None:
-        for line in reversed(self.mountinfo()):
-            quietly(*command, line.split(" ")[4].replace("\\040", " "))
+        for mount in reversed(_mounts.parse("\n".join(self.mountinfo()))):
+            quietly(*command, mount.path)
 
     def _attached(self) -> list[str]:
         """The loop devices of our files, by inode: a name lacks the directory when its mount is gone."""
