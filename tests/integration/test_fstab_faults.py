@@ -162,11 +162,15 @@ def test_an_fstab_that_somebody_keeps_elsewhere_in_a_way_of_their_own(lab: DiskL
     (lab.directory / "etc").mkdir()
     real = lab.directory / "etc" / "kept"
     real.write_bytes(before)
+    os.chown(real, 12, 34)
     real.chmod(0o640)
+    os.setxattr(real, "user.note", b"kept")
     lab.fstab.unlink()
     lab.fstab.symlink_to("etc/kept")
     item = {"label": lab.label(), "disk": lab.disk(16), "size": "rest"}
     lab.converged(item)
+    kept = real.stat()
+    assert (kept.st_uid, kept.st_gid, os.getxattr(real, "user.note")) == (12, 34, b"kept")
     text = real.read_bytes()
     assert text.startswith(before + ending.encode() + b"LABEL=")
     assert text[len(before) + len(ending) :].count(b"\n") == 1

@@ -127,3 +127,26 @@ def test_twenty_parallel_edits_lose_no_line(tmp_path: Path) -> None:
     children = [subprocess.Popen([sys.executable, "-c", code, str(path), str(number)]) for number in range(20)]
     assert [child.wait(60) for child in children] == [0] * 20
     assert sorted(path.read_text().splitlines()) == sorted(f"tag{n} /mnt/{n} virtiofs rw 0 0" for n in range(20))
+
+
+def test_what_was_written_is_on_the_disk_before_and_after_it_takes_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut nothing else says whether the new file was empty, or the old one is back."""
+    path = tmp_path / "fstab"
+    path.write_text("a\n")
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        calls.append("fsync " + os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def renamed(source: str, destination: str) -> None:
+        calls.append("rename " + Path(source).read_text())
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    _files.edit(str(path), lambda _text: "b\n")
+    assert calls == ["fsync .fstab.virtiofs", "rename b\n", f"fsync {tmp_path.name}"]
