@@ -230,19 +230,65 @@ def test_a_filesystem_of_the_original_recipe_is_taken_over(lab: DiskLab) -> None
     assert done.partitions[label]["uuid"] == uuid
 
 
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_size_that_differs_by_alignment_only(lab: DiskLab, sector: int) -> None:
+    disk, label = lab.disk(48, sector), lab.label()
+    start, size = (2 * 2**20 + 3 * 4096) // sector, (20 * 2**20 - 5 * 4096) // sector
+    script = lab.directory / "script"
+    script.write_text(f'label: gpt\nstart={start}, size={size}, name="{label}"\n')
+    output("sh", "-c", f"sfdisk -q {disk} < {script} && partx --update {disk}")
+    output("mkfs.ext4", "-q", "-L", label, f"{disk}p1")
+    uuid = output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
+    item = {"label": label, "disk": disk, "grow": True}
+    lab.converged({**item, "size": "20MiB"})
+    for size_in_words in ("19MiB", "20MiB"):
+        again = lab.run({**item, "size": size_in_words})
+        assert (again.failed, again.changed, again.warnings) == (False, False, [])
+    assert again.partitions[label]["size"] == size * sector
+    assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
+
+
+def test_a_path_with_what_fstab_escapes(lab: DiskLab) -> None:
+    path = f"{lab.root}/a b#\\040'\"\u00fc"
+    item = {"label": lab.label(), "disk": lab.disk(16), "size": "rest"}
+    lab.converged({**item, "path": path.replace("/a b", "//a b") + "/"})
+    assert os.path.ismount(path)
+    # As others read it.
+    found = json.loads(output("findmnt", "--json", "--tab-file", str(lab.fstab), "--source", f"LABEL={item['label']}"))
+    assert [line["target"] for line in found["filesystems"]] == [path]
+    again = lab.run({**item, "path": path})
+    assert (again.failed, again.changed) == (False, False)
+    lab.converged({**item, "path": path, "state": "absent"})
+    assert lab.fstab.read_text() == NEIGHBOURS
+    assert not os.path.exists(path)
+
+
+def test_a_mount_point_that_is_not_empty(lab: DiskLab) -> None:
+    item = {"label": lab.label(), "disk": lab.disk(16), "size": "rest"}
+    path = lab.root / item["label"]
+    path.mkdir(parents=True)
+    lab.root.chmod(0o700)
+    (path / "file").write_text("kept")
+    done = lab.converged(item)
+    assert any(f"the directory {path} is not empty" in warning for warning in done.warnings)
+    lab.converged({**item, "state": "absent"})
+    assert (path / "file").read_text() == "kept"
+
+
 def test_a_failed_mount_takes_everything_back(lab: DiskLab) -> None:
     disk = lab.disk()
     label = lab.label()
     before = lab.fstab.read_bytes()
-    outcome = lab.run({"label": label, "disk": disk, "size": "rest", "mount_options": ["nofail", "nonsense=1"]})
+    item = {"label": label, "disk": disk, "size": "rest", "path": str(lab.root / "deep" / "er" / label)}
+    outcome = lab.run({**item, "mount_options": ["nofail", "nonsense=1"]})
     assert outcome.failed
     assert "nonsense" in outcome.msg or "bad option" in outcome.msg
     assert lab.fstab.read_bytes() == before
-    assert not (lab.root / label).exists()
+    assert list(lab.root.iterdir()) == []
     assert not lab.mountinfo()
     # The next run goes on where this one stopped, without formatting again.
     uuid = output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1")
-    lab.converged({"label": label, "disk": disk, "size": "rest"})
+    lab.converged(item)
     assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
 
 
@@ -283,8 +329,11 @@ def test_partitions_that_the_kernel_forgot_are_announced_again(lab: DiskLab) -> 
 def test_a_whole_device_is_used_without_a_table(lab: DiskLab) -> None:
     device = lab.disk(40)
     label = lab.label()
-    lab.converged({"label": label, "device": device, "fstype": "ext4", "reserved_percent": 0})
+    options = ["-O", "^has_journal"]
+    item = {"label": label, "device": device, "fstype": "ext4", "reserved_percent": 0, "mkfs_options": options}
+    lab.converged(item)
     assert output("blkid", "-p", "-s", "LABEL", "-o", "value", device) == label
+    assert "has_journal" not in output("dumpe2fs", "-h", device)
     lab.converged({"label": label, "device": device, "reserved_percent": 3})
     found = superblock("ext4", device)
     assert found is not None
