@@ -226,8 +226,15 @@ def test_a_filesystem_of_the_original_recipe_is_taken_over(lab: DiskLab) -> None
     (lab.root / label).mkdir(parents=True)
     lab.root.chmod(0o700)
     output("mount", f"{disk}p1", str(lab.root / label))
-    done = lab.converged({"label": label, "disk": disk, "size": "39MiB"})
+    item = {"label": label, "disk": disk, "size": "39MiB"}
+    done = lab.converged(item)
     assert done.partitions[label]["uuid"] == uuid
+    # Used, and nothing more: it was not made here.
+    named = "is named 'primary'"
+    assert f"{named}, so this module did not make it" in lab.refused({**item, "state": "wiped"})
+    assert named in lab.refused({**item, "size": "60MiB", "grow": True})
+    other = {**item, "size": "rest", "fstype": "xfs", "overwrite": True}
+    assert "in a partition named 'primary', not xfs" in lab.refused(other)
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
