@@ -71,8 +71,8 @@ def tell_kernel(target: Target, disk: str) -> None:
     refused = _told(disk)
     while not _disk.kernel_agrees(disk):
         if time.monotonic() > deadline:
-            reason = f"{refused}; another program may have it open" if refused else "no device appears"
-            raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {reason}")
+            why = f"{refused}; another program may have it open" if refused else "no device appears, does anything keep /dev?"
+            raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {why}")
         time.sleep(0.1)
         # The kernel keeps a partition that anybody has open, if only to look at it as blkid does. So ask again.
         if not _disk.kernel_is_told(disk):
