@@ -89,6 +89,14 @@ def each_write(lab: DiskLab, before: Any, items: tuple[Mapping[str, Any], ...], 
         write += STRIDE
 
 
+def blank_again(lab: DiskLab, disk: str) -> None:
+    quietly("partx", "--delete", disk)
+    with lab.image_of(disk).open("r+b") as image:
+        image.truncate(0)
+        image.truncate(16 * 2**20)
+    output("blockdev", "--flushbufs", disk)
+
+
 @pytest.mark.parametrize("neighbour", [False, True])
 def test_while_it_makes_a_filesystem(lab: DiskLab, neighbour: bool) -> None:
     disk = lab.disk(16)
@@ -115,13 +123,27 @@ def test_while_it_makes_a_filesystem(lab: DiskLab, neighbour: bool) -> None:
         assert lab.fstab.read_text() == NEIGHBOURS
         if neighbour:
             assert theirs(lab, disk) == kept
-        quietly("partx", "--delete", disk)
-        with lab.image_of(disk).open("r+b") as image:
-            image.truncate(0)
-            image.truncate(16 * 2**20)
-        output("blockdev", "--flushbufs", disk)
+        blank_again(lab, disk)
 
     assert each_write(lab, before, (item,), after) > 30
+
+
+def test_while_it_writes_a_table_for_large_sectors(lab: DiskLab) -> None:
+    """What is there of it is ours to complete, and not to be written over for another label."""
+    disk = lab.disk(16, 4096)
+    item = {"label": lab.label(), "disk": disk, "size": "8MiB", "mkfs_options": SMALL}
+    halves = 0
+    for write in range(3, 7):
+        blank_again(lab, disk)
+        assert killed_at(lab, write, item)
+        if any(lab.image_of(disk).read_bytes()):
+            halves += 1
+            assert "is not blank" in lab.refused({**item, "label": lab.label("other")})
+        foreseen = lab.undisturbed(item, check=True)
+        assert not foreseen.failed, f"killed at write {write}: {foreseen.msg}"
+        assert foreseen.actions[0].startswith(f"write a GPT to {disk}, with {item['label']}")
+    assert halves > 2
+    lab.converged(item)
 
 
 def test_while_it_wipes_one(lab: DiskLab) -> None:
