@@ -71,7 +71,9 @@ def tell_kernel(target: Target, disk: str) -> None:
     refused = _told(disk)
     while not _disk.kernel_agrees(disk):
         if time.monotonic() > deadline:
-            why = f"{refused}; another program may have it open" if refused else "no device appears, does anything keep /dev?"
+            why = "no device appears, does anything keep /dev?"
+            if refused is not None:
+                why = f"{refused}; another program may have it open"
             raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {why}")
         time.sleep(0.1)
         # The kernel keeps a partition that anybody has open, if only to look at it as blkid does. So ask again.

@@ -199,7 +199,7 @@ class DiskLab:
             "mounts": sorted(line.split(" ", 2)[2] for line in self.mountinfo()),
             "tree": sorted(
                 (str(path), path.lstat().st_mode, path.lstat().st_uid)
-                for path in [self.root, *self.directory.glob("shared/*"), *self.directory.glob("units/*")]
+                for path in [self.root, *self.root.glob("*"), *self.units.glob("*"), *self.state.rglob("*")]
                 if path.exists()
             ),
             "disks": [self.look(loop) for loop in self.loops] if content else None,

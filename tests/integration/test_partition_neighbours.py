@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import subprocess
 import sys
 import threading
@@ -141,6 +142,9 @@ def test_a_partition_in_use_that_the_kernel_knows_and_the_table_does_not(lab: Di
 def test_a_filesystem_that_a_running_guest_has(lab: DiskLab) -> None:
     item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
     lab.converged(item)
+    for state in ("unmounted", "absent", "wiped"):
+        with written_by_somebody(f"{item['disk']}p1") as who:
+            assert who in lab.refused({**item, "state": state})
     output("umount", str(lab.root / item["label"]))
     with written_by_somebody(f"{item['disk']}p1") as who:
         for state in ("absent", "wiped"):
@@ -312,6 +316,21 @@ def test_a_gpt_that_was_written_with_another_sector_size(lab: DiskLab) -> None:
     lab.image_of(large).write_bytes(lab.image_of(small).read_bytes())
     output("blockdev", "--flushbufs", large)
     assert "is not blank" in lab.refused({"label": lab.label(), "disk": large, "size": "16MiB"})
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_hybrid_mbr(lab: DiskLab, sector: int) -> None:
+    """Its second table would not know what becomes of the GPT."""
+    disk, label = lab.disk(sector=sector), lab.label()
+    table(disk, f'label: gpt\nsize=20M, name="{label}"\n')
+    with open(disk, "r+b") as file:
+        first = bytearray(file.read(sector))
+        first[462:478] = struct.pack("<xHxBHxII", 2, 0x83, 0, 2048, 4096)
+        file.seek(0)
+        file.write(first)
+    item = {"label": label, "disk": disk, "size": "20MiB"}
+    for asked in (item, {**item, "label": lab.label("new")}, {**item, "state": "wiped"}):
+        assert f"{disk} has a hybrid MBR" in lab.refused({**asked, "overwrite": True})
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
