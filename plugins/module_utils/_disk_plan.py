@@ -193,8 +193,7 @@ def _replaced_in(item: Item, disk: Disk, partition: Partition) -> str | None:
     """What formatting this partition destroys: None when nothing, or only what a killed run of ours left."""
     content = partition.content
     if partition.unfinished:
-        own = str(identity_for(partition.uuid))
-        if content.blank or (not content.types and content.data) or content.uuid == own:
+        if is_left_by_us(partition):
             return None
     elif content.blank:
         if partition.type != LINUX:
@@ -209,6 +208,11 @@ def _replaced_in(item: Item, disk: Disk, partition: Partition) -> str | None:
         f"{item.label}, disk: the partition of this name on {disk.name} holds {content.description}: "
         "give another label, or overwrite: true to lose what is in it"
     )
+
+
+def is_left_by_us(partition: Partition) -> bool:
+    """Whether an unfinished partition holds no more than a killed run of ours can have left."""
+    return not partition.content.types or partition.content.uuid == str(identity_for(partition.uuid))
 
 
 def _grow_partition(item: Item, disk: Disk, partition: Partition, state: State, draft: Draft) -> int | None:

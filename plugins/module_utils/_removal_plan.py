@@ -15,7 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._attach_plan import guar
 from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import RemoveDirectory, Unguard, Unmount
 from ansible_collections.virtio.fs.plugins.module_utils._device_plan import begun_here
 from ansible_collections.virtio.fs.plugins.module_utils._disk import Disk
-from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import partition_of
+from ansible_collections.virtio.fs.plugins.module_utils._disk_plan import is_left_by_us, partition_of
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     DeletePartition,
@@ -194,7 +194,7 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
         )
     if partition.type not in (LINUX, UNFINISHED):
         raise VirtiofsError(f"{item.label}, state: its partition of {disk.name} has the foreign type {partition.type}")
-    if not partition.unfinished:
+    if not (partition.unfinished and is_left_by_us(partition)):
         _refuse_strange(item, partition.content, f"its partition of {disk.name}")
     if disk.device.readonly:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")

@@ -16,6 +16,7 @@ import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils import _immutable
+from ansible_collections.virtio.fs.plugins.module_utils._signatures import UNFINISHED
 
 STATES = ["unmounted", "absent", "wiped"]
 
@@ -336,6 +337,20 @@ def test_what_only_has_the_label_is_no_filesystem_of_ours(
     assert f"{kind} labelled {label}" in message
     assert "overwrite: true" in message
     assert image.read_bytes() == before
+
+
+def test_an_unfinished_partition_that_somebody_has_made_a_filesystem_in(lab: DiskLab) -> None:
+    """A run was killed before mkfs. What is in it since is not of that run."""
+    label, disk = lab.label(), lab.disk(32)
+    script = f'label: gpt\nsize=20M, type={UNFINISHED}, name="{label}"\n'
+    subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True)
+    output("partx", "--update", disk)
+    output("mkfs.ext4", "-q", "-L", "theirs", f"{disk}p1")
+    item = {"label": label, "disk": disk, "size": "20MiB"}
+    assert "holds ext4 labelled theirs" in lab.refused(item)
+    assert "holds ext4 labelled theirs, which this module did not make" in lab.refused({**item, "state": "wiped"})
+    output("wipefs", "-aq", f"{disk}p1")
+    lab.converged({**item, "state": "wiped"})
 
 
 def test_what_is_not_there_needs_nothing(lab: DiskLab) -> None:
