@@ -54,6 +54,7 @@ def test_partition_and_filesystem_grow_online(lab: DiskLab, fstype: str, small: 
         done = lab.converged({**item, "size": f"{large}MiB", "grow": True})
         assert busy.read() == "kept"
     assert done.partitions[item["label"]]["size"] == large * MIB
+    assert f"size= {small * MIB // sector:11}," in Path(done.partitions[item["label"]]["table_dump"]).read_text()
     assert total(path) - before > (large - small) * MIB * 0.8
 
 

@@ -235,6 +235,10 @@ def test_a_copy_that_follows_ours_does_not_hold_it(lab: DiskLab) -> None:
     output("mount", "--bind", str(lab.directory), str(lab.directory))
     output("mount", "--make-shared", str(lab.directory))
     item = made(lab)
+    path, elsewhere = lab.root / item["label"], lab.directory / "elsewhere"
+    elsewhere.mkdir()
+    with holding(lab, f"mount --make-rslave / && mount --bind {path} {elsewhere}") as pid:
+        assert f"(process {pid}) has it mounted on {elsewhere}" in lab.refused({**item, "state": "unmounted"})
     with holding(lab, "mount --make-rslave /"):
         lab.converged({**item, "state": "unmounted"})
 
@@ -349,6 +353,12 @@ def test_an_unfinished_partition_that_somebody_has_made_a_filesystem_in(lab: Dis
     item = {"label": label, "disk": disk, "size": "20MiB"}
     assert "holds ext4 labelled theirs" in lab.refused(item)
     assert "holds ext4 labelled theirs, which this module did not make" in lab.refused({**item, "state": "wiped"})
+    # Two things at once (the other is the magic of squashfs), in a partition that the kernel has lost.
+    with open(f"{disk}p1", "r+b") as file:
+        file.write(b"hsqs")
+    output("partx", "--delete", disk)
+    assert "holds two or more that contradict each other" in lab.refused(item)
+    output("partx", "--update", disk)
     output("wipefs", "-aq", f"{disk}p1")
     lab.converged({**item, "state": "wiped"})
 
