@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,8 @@ import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils import _immutable
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import superblock
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem, superblock
+from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
 
 
 @pytest.fixture
@@ -335,46 +334,6 @@ def test_partitions_that_the_kernel_forgot_are_announced_again(lab: DiskLab) -> 
     assert output("blkid", "-p", "-s", "UUID", "-o", "value", f"{disk}p1") == uuid
 
 
-WITHOUT_NODES = """\
-set -e
-mkdir "$1/dev"
-mount -t tmpfs tmpfs "$1/dev"
-cp -a /dev/null /dev/urandom /dev/loop-control "$2" "$1/dev"
-mount --move "$1/dev" /dev
-shift 2
-exec "$@"
-"""
-IMPATIENT = """\
-from ansible_collections.virtio.fs.plugins.module_utils import _partition_table
-import partition_once
-_partition_table._NODE_SECONDS = 1
-raise SystemExit(partition_once.main())
-"""
-
-
-def test_nobody_makes_the_node_of_a_new_partition(lab: DiskLab) -> None:
-    """As where /dev is a directory of its own and no udev keeps it."""
-    disk = lab.disk(32)
-    item = {"label": lab.label(), "disk": disk, "size": "16MiB"}
-    job = lab.directory / "job.json"
-    job.write_text(json.dumps({"directory": str(lab.directory), "items": [item]}))
-    once = [sys.executable, "-B", "-c", IMPATIENT, str(job)]
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", WITHOUT_NODES, "sh", str(lab.directory), disk, *once],
-        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, "")
-    why = "no device appears, does anything keep /dev?"
-    assert done.stdout == f"the kernel does not take over the partitions of {disk}: {why}\n"
-    assert lab.fstab.read_text() == NEIGHBOURS
-    # Where there are nodes it is completed.
-    lab.converged(item)
-
-
 def test_a_whole_device_is_used_without_a_table(lab: DiskLab) -> None:
     device = lab.disk(40)
     label = lab.label()
@@ -404,6 +363,27 @@ def test_an_image_is_made_attached_and_mounted(lab: DiskLab) -> None:
     output("losetup", "--detach", output("losetup", "-nO", "NAME", "-j", str(image)))
     lab.converged(item)
     assert (lab.root / label / "file").read_text() == "x"
+
+
+def test_a_new_image_is_on_the_disk_before_and_after_it_gets_its_name(
+    lab: DiskLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        calls.append("fsync " + os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def renamed(source: str, destination: str) -> None:
+        calls.append("rename")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    image = lab.directory / "images" / "a.img"
+    MakeImage(str(image), 8 * 2**20, NewFilesystem(lab.label(), "ext4")).apply(lab.target())
+    assert calls == ["fsync .a.img.virtiofs", "rename", "fsync images"]
 
 
 def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -228,6 +229,31 @@ def test_a_private_copy_of_the_mount_holds_it(lab: DiskLab, state: str) -> None:
     item = made(lab)
     with holding(lab, "mount --make-rprivate /") as pid:
         assert f"process {pid}" in lab.refused({**item, "state": state})
+
+
+CHANGED_ROOT = """\
+import os, sys, time
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(0)
+os.chroot(sys.argv[1])
+print("ready", flush=True)
+time.sleep(120)
+"""
+
+
+def test_a_process_holds_it_behind_one_that_sees_less_of_the_same_namespace(lab: DiskLab) -> None:
+    item = made(lab)
+    argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", CHANGED_ROOT, str(lab.units)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            assert f"has it mounted on {lab.root}/{item['label']}" in lab.refused({**item, "state": "unmounted"})
+        finally:
+            process.kill()
 
 
 def test_a_copy_that_follows_ours_does_not_hold_it(lab: DiskLab) -> None:
