@@ -75,6 +75,7 @@ class Partition:
     uses: tuple[str, ...] = ()
     superblock: Superblock | None = None
     outgrown: bool = False
+    readonly: bool = False
 
     @property
     def untold(self) -> bool:
@@ -316,6 +317,7 @@ def _partition(
         uses=uses,
         superblock=block,
         outgrown=outgrown,
+        readonly=kernel is not None and attribute(kernel, "ro") == "1",
     )
 
 

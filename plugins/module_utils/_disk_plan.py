@@ -148,6 +148,8 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
         draft.settle.append(item.label)
         return Filesystem(source, item.new_fstype, size)
     refuse_unusable(item, "disk", disk.device)
+    if partition.readonly:
+        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is read-only")
     if partition.untold:
         refuse_strangers(item, disk)
         if partition.node is None and partition.name != item.label:

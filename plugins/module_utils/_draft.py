@@ -121,6 +121,11 @@ def refuse_table_change(item: Item, disk: Disk) -> None:
     refuse_strangers(item, disk)
     if disk.device.uses:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is {disk.device.uses[0]}")
+    taken = sorted(disk.taken, key=lambda extent: extent.start)
+    if any(one.end > other.start for one, other in zip(taken, taken[1:])):
+        raise VirtiofsError(
+            f"{item.label}, disk: {disk.name} has partitions that overlap, and sfdisk writes no such table"
+        )
     if disk.hybrid:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
 

@@ -198,6 +198,8 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
         _refuse_strange(item, partition.content, f"its partition of {disk.name}")
     if disk.device.readonly:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
+    if partition.readonly:
+        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is read-only")
     refuse_table_change(item, disk)
     if here is None and partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")

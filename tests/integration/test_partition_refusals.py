@@ -9,7 +9,9 @@ import fcntl
 import os
 import subprocess
 import threading
+import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +234,44 @@ def test_a_filesystem_of_this_label_in_a_partition_that_the_kernel_does_not_know
     output("partx", "--update", disk)
     lab.converged(item)
     assert output("sfdisk", "--part-label", disk, "1") == "primary"
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_read_only_partition(lab: DiskLab, made: bool) -> None:
+    disk = lab.disk()
+    item = {"label": lab.label(), "disk": disk, "size": "20MiB"}
+    if made:
+        lab.converged(item)
+        lab.converged({**item, "state": "absent"})
+    else:
+        script = f'label: gpt\nsize=20M, name="{item["label"]}"\n'
+        subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True)
+        output("partx", "--update", disk)
+        output("mkswap", f"{disk}p1")
+    output("blockdev", "--setro", f"{disk}p1")
+    assert f"its partition of {disk} is read-only" in lab.refused({**item, "overwrite": True})
+    if made:
+        assert f"its partition of {disk} is read-only" in lab.refused({**item, "state": "wiped"})
+
+
+def test_partitions_that_overlap(lab: DiskLab) -> None:
+    disk = lab.disk()
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=20M\nsize=10M\n", text=True, check=True)
+    with open(disk, "r+b") as file:
+        for header_at, entries_at in ((512, 1024), (64 * 2**20 - 512, 64 * 2**20 - 33 * 512)):
+            file.seek(entries_at)
+            entries = bytearray(file.read(128 * 128))
+            entries[128 + 32 : 128 + 40] = (10240).to_bytes(8, "little")
+            file.seek(header_at)
+            header = bytearray(file.read(92))
+            header[88:92] = zlib.crc32(entries).to_bytes(4, "little")
+            header[16:20] = bytes(4)
+            header[16:20] = zlib.crc32(header).to_bytes(4, "little")
+            for offset, data in ((entries_at, entries), (header_at, header)):
+                file.seek(offset)
+                file.write(data)
+        os.fsync(file.fileno())
+    assert f"{disk} has partitions that overlap" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
 
 
 @pytest.mark.parametrize(
