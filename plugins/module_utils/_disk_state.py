@@ -114,6 +114,7 @@ def read(target: Target, wanted: Wanted) -> State:
             nodes[item.label] = _block.node_of(path, item.label, option)
             _check_kind(item, nodes[item.label])
     _refuse_same_device(items, nodes)
+    _refuse_same_image(items)
     needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
     if needed:
         packages = ", ".join(sorted(set(needed.values())))
@@ -223,6 +224,22 @@ def _refuse_same_device(items: tuple[Item, ...], nodes: Mapping[str, str]) -> No
             overlap = _block.whole_disk(node) == others or _block.whole_disk(others) == node
             if item.device and other.device and overlap:
                 raise VirtiofsError(f"{item.label}, device: {node} and {others} ({other.label}) overlap")
+
+
+def _refuse_same_image(items: tuple[Item, ...]) -> None:
+    """One file below two names of its directory, or with two names."""
+    for position, item in enumerate(items):
+        for other in items[:position]:
+            if item.image and other.image and _is_same_file(item.image, other.image):
+                raise VirtiofsError(
+                    f"{item.label}, image: {item.image} is {other.image}, which {other.label} has already"
+                )
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _refuse_exchanged(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None:

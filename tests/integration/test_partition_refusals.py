@@ -532,6 +532,20 @@ def test_the_partition_of_one_item_is_no_device_for_another(lab: DiskLab, state:
     assert (lab.root / part["label"] / "file").read_text() == "kept"
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_one_image_by_two_names_is_refused(lab: DiskLab, there: bool) -> None:
+    (lab.directory / "real").mkdir()
+    (lab.directory / "link").symlink_to("real")
+    one, two = (
+        {"label": lab.label(name), "image": f"{lab.directory}/{name}/x.img", "size": "16MiB"}
+        for name in ("real", "link")
+    )
+    if there:
+        lab.converged(one)
+    message = lab.refused(one, two)
+    assert message == f"{two['label']}, image: {two['image']} is {one['image']}, which {one['label']} has already"
+
+
 def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
     path = lab.directory / "images" / "a.img"
     step = MakeImage(str(path), HALF, NewFilesystem(lab.label(), "ext4"))
