@@ -19,6 +19,9 @@ _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _ABSOLUTE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP])(?:iB)?", re.IGNORECASE)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
 
+# Linux counts the bytes of both in 63 bits.
+_LARGEST = 2**63 - MIB
+
 # A GPT keeps 128 entries of 128 bytes, UEFI specification 5.3: at both ends of the disk, and a header each.
 _GPT_ENTRIES = 128 * 128
 
@@ -64,6 +67,8 @@ def parse(text: str) -> Size:
     size = int(Fraction(match.group(1)) * 1024 ** _UNITS[match.group(2).upper()])
     if size <= 0:
         raise VirtiofsError(f"{text!r} is not more than zero")
+    if size > _LARGEST:
+        raise VirtiofsError(f"{text!r} is more than any file or disk can have")
     return Size(absolute=rounded_up(size))
 
 

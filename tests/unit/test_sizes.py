@@ -44,6 +44,12 @@ def test_what_is_no_size(text: str) -> None:
         _sizes.parse(text)
 
 
+@pytest.mark.parametrize("text", ["8192P", "9" * 400 + "P"])
+def test_what_no_disk_can_have(text: str) -> None:
+    with pytest.raises(VirtiofsError, match="more than any file or disk can have"):
+        _sizes.parse(text)
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [(100 * GIB, "100 GiB"), (1536 * MIB, "1.5 GiB"), (62 * MIB, "62 MiB"), (10, "10 bytes"), (0, "0 bytes")],
