@@ -198,9 +198,10 @@ def _filled(
     if size is None and filesystem.superblock is not None:
         size = filesystem.superblock.size
     if filesystem.grown or (size is not None and filesystem.size - size > _UNUSED):
-        if item.grow and filesystem.fstype == "ext4" and not state.may_resize_ext4:
+        if item.grow and filesystem.fstype in ("ext2", "ext3", "ext4") and not state.may_resize_ext4:
             raise VirtiofsError(
-                f"{item.label}, grow: this kernel does not let us enlarge a mounted ext4 (CAP_SYS_RESOURCE is missing)"
+                f"{item.label}, grow: this kernel does not let us enlarge a mounted {filesystem.fstype} "
+                "(CAP_SYS_RESOURCE is missing)"
             )
         if item.grow and filesystem.fstype == "btrfs" and filesystem.size < _LEAST_BTRFS:
             raise VirtiofsError(f"{item.label}, grow: btrfs can only be enlarged to {in_words(_LEAST_BTRFS)} or more")

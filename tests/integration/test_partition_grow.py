@@ -58,6 +58,22 @@ def test_partition_and_filesystem_grow_online(lab: DiskLab, fstype: str, small: 
     assert total(path) - before > (large - small) * MIB * 0.8
 
 
+def test_an_ext3_that_was_taken_over_grows(lab: DiskLab) -> None:
+    disk = lab.disk(160)
+    item = {"label": lab.label(), "disk": disk, "size": "40MiB"}
+    script = f'label: gpt\nsize=40M, name="{item["label"]}"\n'
+    subprocess.run(["sfdisk", "-q", disk], input=script, text=True, check=True, timeout=60)
+    output("partx", "--update", disk)
+    output("mkfs.ext3", "-q", "-L", item["label"], f"{disk}p1")
+    lab.converged(item)
+    larger = {**item, "size": "96MiB", "grow": True}
+    if not may_resize_ext4():
+        assert "enlarge a mounted ext3 (CAP_SYS_RESOURCE" in lab.refused(larger)
+        return
+    lab.converged(larger)
+    assert total(lab.root / item["label"]) > 80 * MIB
+
+
 def test_the_rest_grows_with_its_disk(lab: DiskLab) -> None:
     disk = lab.disk(160)
     item = {"label": lab.label(), "disk": disk, "size": "rest", "grow": True, "fstype": "btrfs"}
