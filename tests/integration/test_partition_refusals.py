@@ -9,7 +9,6 @@ import fcntl
 import os
 import subprocess
 import threading
-import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
