@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,6 +116,7 @@ def read(target: Target, wanted: Wanted) -> State:
             _check_kind(item, nodes[item.label])
     _refuse_same_device(items, nodes)
     _refuse_same_image(items)
+    _refuse_other_devices(items)
     needed = {command: package for command, package in _READING.items() if _command.find(command) is None}
     if needed:
         packages = ", ".join(sorted(set(needed.values())))
@@ -240,6 +242,20 @@ def _is_same_file(one: str, other: str) -> bool:
     with contextlib.suppress(OSError):
         return os.path.samefile(one, other)
     return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _refuse_other_devices(items: tuple[Item, ...]) -> None:
+    """A link in an argument of mkfs can name a device as well as its node does, which was refused by its looks."""
+    for item in items:
+        for option in item.mkfs_options:
+            for part in re.split("[=,]", option):
+                with contextlib.suppress(OSError):
+                    # It runs in the root directory.
+                    if stat.S_ISBLK(os.stat(os.path.join("/", part)).st_mode):
+                        raise VirtiofsError(
+                            f"{item.label}, mkfs_options: {option!r} names a device, and nobody has looked what is on "
+                            "that"
+                        )
 
 
 def _refuse_exchanged(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None:

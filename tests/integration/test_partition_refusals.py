@@ -545,6 +545,18 @@ def test_one_image_by_two_names_is_refused(lab: DiskLab, there: bool) -> None:
     assert message == f"{two['label']}, image: {two['image']} is {one['image']}, which {one['label']} has already"
 
 
+@pytest.mark.parametrize("option", ["{link}", "-Jdevice={link}", "size=4,device={link}"])
+def test_a_link_to_a_device_in_the_arguments_of_mkfs(lab: DiskLab, option: str) -> None:
+    """mkfs.btrfs takes any number of devices, and writes over what is on each of them."""
+    device, other = lab.disk(160), lab.disk(160)
+    output("mkfs.ext4", "-q", "-F", "-L", "precious", other)
+    link = lab.directory / "link"
+    link.symlink_to(other)
+    given = option.format(link=link)
+    item = {"label": lab.label(), "device": device, "fstype": "btrfs", "mkfs_options": [given]}
+    assert lab.refused(item).startswith(f"{item['label']}, mkfs_options: '{given}' names a device")
+
+
 def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
     path = lab.directory / "images" / "a.img"
     step = MakeImage(str(path), HALF, NewFilesystem(lab.label(), "ext4"))
