@@ -179,6 +179,20 @@ def test_free_space_that_holds_a_deleted_partition(lab: DiskLab) -> None:
     lab.converged({**item, "overwrite": True})
 
 
+def test_what_must_be_noted_before_cannot_be_kept(lab: DiskLab) -> None:
+    """The dump of a table before it is changed, and which device is about to be formatted."""
+    output("mount", "-t", "tmpfs", "-o", "nr_inodes=3", "tmpfs", str(lab.units))
+    lab.state = lab.units / "state"
+    disk, device = lab.disk(32), lab.disk(16)
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=10M\n", text=True, check=True)
+    before = lab.digest(disk), lab.digest(device)
+    for item in ({"label": lab.label("a"), "disk": disk, "size": "16MiB"}, {"label": lab.label("b"), "device": device}):
+        outcome = lab.run(item)
+        assert outcome.failed
+        assert "No space left on device" in outcome.msg
+        assert (lab.digest(disk), lab.digest(device)) == before
+
+
 def test_no_room(lab: DiskLab) -> None:
     disk = lab.disk()
     message = lab.refused({"label": lab.label(), "disk": disk, "size": "100MiB"})
