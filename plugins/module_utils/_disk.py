@@ -96,6 +96,7 @@ class Disk:
     partitions: tuple[Partition, ...] | None = None
     slots: int = 128  # how many entries the GPT can have
     half_written: bool = False
+    damaged: frozenset[str] = frozenset()  # names of partitions in what is left of a GPT that nobody can use
     hybrid: bool = False
     strangers: tuple[str, ...] = ()  # partitions that the kernel knows otherwise than the GPT, and somebody uses
 
@@ -157,6 +158,7 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
             name,
             device,
             half_written=half_written and not device.content.fstype,
+            damaged=_signatures.names_in_damaged_gpt(first, last, device.sector),
             strangers=tuple(inside),
         )
     known = _kernel_partitions(node)

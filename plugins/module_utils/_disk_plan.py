@@ -106,6 +106,12 @@ def new_tables(items: Sequence[Item], state: State, draft: Draft) -> None:
                         f"{item.label}, disk: {disk.name} is not blank, it holds {replaced}: "
                         "give another disk, or overwrite: true to lose what is on it"
                     )
+                # Its own data, most likely: overwrite is often left in a list after the first run.
+                if item.label in disk.damaged:
+                    raise VirtiofsError(
+                        f"{item.label}, disk: {disk.name} has a damaged GPT with a partition of this name: repair it "
+                        "with gdisk, or write zeros over the first and the last mebibyte of the disk yourself"
+                    )
         elif not disk.half_written:
             for item in new:
                 _refuse_full_gap(item, disk, state.gaps[item.label].content)

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._command import run
@@ -26,6 +26,8 @@ LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 UNFINISHED = "23C66744-549D-4C00-8FAE-58E95F8B679C"
 
 _PROBE_SECONDS = 60
+
+_GPT_HEADER = b"EFI PART"
 
 # blkid(8): nothing found, and several signatures that contradict each other.
 _BLKID_NOTHING = 2
@@ -135,27 +137,48 @@ def is_half_written_gpt(first: bytes, last: bytes, sector: int, names: Collectio
     the end of the disk, then those at its beginning, then the protective MBR. So nothing but these may be
     there, and each partition in them must be unfinished and have one of our names. Pure.
     """
-    entry_sectors = -(-128 * 128 // sector)
-    near = (2 + entry_sectors) * sector
-    far = len(last) - (1 + entry_sectors) * sector
+    near, far = _ends_of_tables(last, sector)
     if first[near:].count(0) != len(first) - near or last[:far].count(0) != far:
         return False
     found = False
-    for header, entries in (
-        (first[sector : 2 * sector], first[2 * sector : near]),
-        (last[-sector:], last[far:-sector]),
-    ):
-        if any(header) and not header.startswith(b"EFI PART"):
+    for header, entries in _tables(first, last, sector):
+        if any(header) and not header.startswith(_GPT_HEADER):
             return False
-        for at in range(0, 128 * 128, 128):
-            entry = entries[at : at + 128]
-            if not any(entry):
-                continue
-            name = entry[56:128].decode("utf-16-le", "replace").rstrip("\0")
-            if _guid(entry[:16]) != UNFINISHED or name not in names:
+        for kind, name in _entries(entries):
+            if kind != UNFINISHED or name not in names:
                 return False
             found = True
     return found and _is_bare_mbr(first[:sector])
+
+
+def names_in_damaged_gpt(first: bytes, last: bytes, sector: int) -> frozenset[str]:
+    """The names of partitions in what is left of a GPT, at the beginning of a disk or at its end. Pure."""
+    return frozenset(
+        name
+        for header, entries in _tables(first, last, sector)
+        if header.startswith(_GPT_HEADER)
+        for _kind, name in _entries(entries)
+    )
+
+
+def _ends_of_tables(last: bytes, sector: int) -> tuple[int, int]:
+    """Where the first table ends in the first mebibyte, and its copy begins in the last one."""
+    entry_sectors = -(-128 * 128 // sector)
+    return (2 + entry_sectors) * sector, len(last) - (1 + entry_sectors) * sector
+
+
+def _tables(first: bytes, last: bytes, sector: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Header and entries of both copies."""
+    near, far = _ends_of_tables(last, sector)
+    return (first[sector : 2 * sector], first[2 * sector : near]), (last[-sector:], last[far:-sector])
+
+
+def _entries(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Type and name of each partition, UEFI specification 5.3.3."""
+    for at in range(0, 128 * 128, 128):
+        entry = raw[at : at + 128]
+        if any(entry):
+            yield _guid(entry[:16]), entry[56:128].decode("utf-16-le", "replace").rstrip("\0")
 
 
 def is_hybrid(first: bytes) -> bool:

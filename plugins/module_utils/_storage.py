@@ -255,6 +255,8 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
             raise bad("mount_options", f"{option!r} is more than one option, give each on its own")
         if option.partition("=")[0] in _OTHER_MOUNTS:
             raise bad("mount_options", f"{option!r} would mount something else than the filesystem")
+        if option == "x-systemd.automount":
+            raise bad("mount_options", f"{option} mounts it when it is first used, and guests need it before that")
         if option.startswith("X-mount.subdir"):
             raise bad("mount_options", f"{option!r} would mount a part of the filesystem, and it is to be used whole")
     for option, allowed in (("suid", suid), ("dev", dev)):

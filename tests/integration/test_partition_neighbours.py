@@ -348,3 +348,29 @@ def test_one_half_of_a_gpt_is_enough_to_keep_its_entries(lab: DiskLab, sector: i
     names = output("sfdisk", "--dump", disk)
     assert 'name="theirs"' in names
     assert output("blkid", "-p", "-s", "LABEL", "-o", "value", f"{disk}p1") == "theirs"
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("lost", ["MBR", "first mebibyte", "end"])
+def test_a_damaged_gpt_with_the_partition_of_the_item(lab: DiskLab, sector: int, lost: str) -> None:
+    """Its own data: an item that was made with overwrite: true often says so for ever after."""
+    disk = lab.disk(sector=sector)
+    item = {"label": lab.label(), "disk": disk, "size": "16MiB", "overwrite": True}
+    lab.converged(item)
+    (lab.root / item["label"] / "file").write_text("kept")
+    lab.converged({**item, "state": "unmounted"})
+    output("partx", "--delete", disk)
+    with lab.image_of(disk).open("r+b") as image:
+        if lost == "end":
+            image.truncate(63 * MIB)  # And the first sector: a GPT without its copy is used as it is.
+        image.write(bytes(MIB if lost == "first mebibyte" else sector))
+    output("losetup", "--set-capacity", disk)
+    output("blockdev", "--flushbufs", disk)
+    message = lab.refused(item)
+    assert f"{item['label']}, disk: {disk} has a damaged GPT with a partition of this name" in message
+    assert "is not blank" in lab.refused({**item, "label": lab.label("b"), "overwrite": False})
+    with open(disk, "r+b") as file:
+        for offset in (0, (63 if lost == "end" else 64) * MIB - MIB):
+            file.seek(offset)
+            file.write(bytes(MIB))
+    lab.converged(item)

@@ -101,6 +101,7 @@ def test_owner_group_and_mode() -> None:
         (one(mkfs_options=["-J", "device=/dev/vdc"]), "data, mkfs_options: 'device=/dev/vdc' names a device"),
         (one(fstype="btrfs", mkfs_options=["dev/vdc"]), "data, mkfs_options: 'dev/vdc' names a device"),
         (one(fstype="xfs", mkfs_options=["-llogdev=dev/vdc"]), "data, mkfs_options: '-llogdev=dev/vdc' names a device"),
+        (one(mount_options=["x-systemd.automount"]), "data, mount_options: x-systemd.automount mounts it when it is"),
         (one(mount_options=["X-mount.subdir=a"]), "data, mount_options: 'X-mount.subdir=a' would mount a part"),
         (one(mount_options=["ro", "loop"]), "data, mount_options: 'loop' would mount something else"),
         (one(mount_options=["offset=4096"]), "data, mount_options: 'offset=4096' would mount something else"),
