@@ -72,7 +72,9 @@ options:
           - Left out, it stays as it is; a new filesystem has 1.
         type: int
       mkfs_options:
-        description: More arguments for the command that makes the filesystem. Used at that time only.
+        description:
+          - More arguments for the command that makes the filesystem. Used at that time only.
+          - Those that set the label or the UUID, or that name another device, are refused.
         type: list
         elements: str
       mount_options:
@@ -82,6 +84,7 @@ options:
           - Left out, those in fstab stay. A new line has C(rw), C(noatime), C(nosuid), C(nodev), C(nofail),
             C(x-systemd.device-timeout=30s), and C(x-systemd.before=) for libvirt's daemons, so that this machine boots
             when the disk is gone, and no guest starts before the mount.
+          - What would mount something else is refused, as C(loop) and C(bind), and so is C(x-systemd.automount).
         type: list
         elements: str
       allow_suid:
@@ -117,6 +120,7 @@ options:
           - Format over what is there. Everything on it is lost.
           - What is in use is refused all the same, and a filesystem that is as it should be is left alone.
           - On a disk without a GPT all new items of the disk must say so, and the whole disk is overwritten.
+          - A damaged GPT that has a partition of the item's name is refused all the same.
         type: bool
         default: false
       state:
@@ -157,6 +161,8 @@ notes:
   - fstab mounts by label, and who can write to another device of this machine can give that the same label, such as a
     guest to a logical volume of its own. The next run refuses the duplicate and names it. At boot nobody looks, so
     give such guests image files, or volumes whose content udev does not read.
+  - What a program has open for writing, as QEMU has the disk of a guest, is neither mounted nor formatted nor wiped.
+  - Lines of fstab that mount the filesystem on other paths stay, with a warning unless they have C(noauto).
   - Before a partition table is changed, a dump of it (C(sfdisk --dump)) is kept below C(/var/lib/virtiofs/tables).
   - Works with and without udev, and with and without systemd. Only systemd attaches images at boot.
 seealso:

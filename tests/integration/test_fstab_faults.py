@@ -21,6 +21,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 HERE = Path(__file__).parent
+
+RUNS = 20
 EDIT = (
     "import sys\n"
     "from ansible_collections.virtio.fs.plugins.module_utils import _fstab\n"
@@ -37,15 +39,15 @@ def lab(tmp_path: Path) -> Iterator[DiskLab]:
 
 def test_parallel_runs_of_the_module_lose_no_line(lab: DiskLab) -> None:
     children = []
-    for number in range(6):
+    for number in range(RUNS):
         item = {"label": lab.label(f"p{number}"), "disk": lab.disk(16), "size": "rest"}
         job = lab.directory / f"job{number}.json"
         job.write_text(json.dumps({"directory": str(lab.directory), "items": [item]}))
         children.append(subprocess.Popen([sys.executable, "-B", str(HERE / "partition_once.py"), str(job)]))
-    assert [child.wait(120) for child in children] == [0] * 6
+    assert [child.wait(300) for child in children] == [0] * RUNS
     text = lab.fstab.read_text()
     assert text.startswith(NEIGHBOURS)
-    assert {entry.spec for entry in _fstab.entries(text)[1:]} == {f"LABEL={lab.label(f'p{n}')}" for n in range(6)}
+    assert {entry.spec for entry in _fstab.entries(text)[1:]} == {f"LABEL={lab.label(f'p{n}')}" for n in range(RUNS)}
 
 
 def test_two_runs_on_one_disk_have_one_result(lab: DiskLab) -> None:
