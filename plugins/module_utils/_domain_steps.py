@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,9 @@ from typing import Protocol
 from ansible_collections.virtio.fs.plugins.module_utils._connection import Lost
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+
+
+_PAUSE_SECONDS = 1.0
 
 
 class Target(Protocol):
@@ -161,7 +165,11 @@ class Restart:
         if not self.older:
             return f"domain {self.name} is off, and there is no older definition to go back to"
         problems = []
-        for document in self.older:
+        # libvirt can take the end of the QEMU that has just failed for that of the next one (seen with 9.0: "domain is
+        # no longer running"), so what it ran with before is tried once more.
+        for document in (*self.older, self.older[-1]):
+            if problems:
+                time.sleep(_PAUSE_SECONDS)
             try:
                 target.restore_definition(self.uuid, document.text)
                 known = target.start(self.uuid)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.virtio.fs.plugins.module_utils import _domain_steps
 from ansible_collections.virtio.fs.plugins.module_utils._connection import Lost
 from ansible_collections.virtio.fs.plugins.module_utils._domain_steps import Restart
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
@@ -77,3 +78,13 @@ def test_no_even_older_definition_comes_below_a_machine_that_may_run() -> None:
     with pytest.raises(VirtiofsError, match="whether vm1 runs with its old definition again cannot be seen"):
         restart(target)
     assert target.definitions == ["new", "old"]
+
+
+def test_what_it_ran_with_before_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_domain_steps, "_PAUSE_SECONDS", 0)
+    target = Told(FAILED, FAILED, VirtiofsError("domain is no longer running"), True, running=False)
+    with pytest.raises(VirtiofsError, match="QEMU failed; the old definition of vm1 was put back and the domain runs"):
+        restart(target)
+    assert target.definitions == ["new", "old", "older", "older"]
+    with pytest.raises(VirtiofsError, match="QEMU failed; with the old definition .* it does not start either: QEMU"):
+        restart(Told(FAILED, FAILED, FAILED, FAILED, running=False))
