@@ -15,7 +15,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._connection import Lost
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
-
 _PAUSE_SECONDS = 1.0
 
 
