@@ -86,5 +86,5 @@ def test_what_it_ran_with_before_is_tried_once_more(monkeypatch: pytest.MonkeyPa
     with pytest.raises(VirtiofsError, match="QEMU failed; the old definition of vm1 was put back and the domain runs"):
         restart(target)
     assert target.definitions == ["new", "old", "older", "older"]
-    with pytest.raises(VirtiofsError, match="QEMU failed; with the old definition .* it does not start either: QEMU"):
+    with pytest.raises(VirtiofsError, match=r"QEMU failed; with the old definition .* it does not start either: QEMU"):
         restart(Told(FAILED, FAILED, FAILED, FAILED, running=False))
