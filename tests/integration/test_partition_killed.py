@@ -4,7 +4,7 @@
 """virtiofs_partition is killed at each of its writes, with all it started. The next run completes the work.
 
 What was there before stays: a partition of others with its filesystem, and the lines of fstab.
-Every write takes a quarter of an hour: that is VIRTIOFS_EVERY_WRITE=1 in the environment, as script/test --full sets it.
+Every write takes a quarter of an hour, with VIRTIOFS_EVERY_WRITE=1 in the environment, as script/test --full sets it.
 Without it every eleventh one is tried.
 """
 
