@@ -163,7 +163,7 @@ class Restart:
     def _put_back(self, target: Target) -> str:
         if not self.older:
             return f"domain {self.name} is off, and there is no older definition to go back to"
-        problems = []
+        problems: list[str] = []
         # libvirt can take the end of the QEMU that has just failed for that of the next one (seen with 9.0: "domain is
         # no longer running"), so what it ran with before is tried once more.
         for document in (*self.older, self.older[-1]):
