@@ -179,7 +179,8 @@ class Connection:
         while True:
             try:
                 return self._open()
-            except NotYet as error:
+            except VirtiofsError as error:
+                # A daemon that goes can take the connection first, and reset it then.
                 if time.monotonic() >= deadline:
                     raise VirtiofsError(
                         f"the connection to {self.asked_for} was lost, and libvirt did not come back within "

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils import _connection
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import NotYet, VirtiofsError
 
 # libvirt/virterror.h
 _RPC, _QEMU, _SYSTEM_ERROR, _AUTH_FAILED = 7, 10, 38, 45
@@ -44,6 +44,25 @@ def test_a_daemon_that_does_not_run_is_known_in_every_language(
     names = SimpleNamespace(VIR_FROM_RPC=_RPC, VIR_ERR_SYSTEM_ERROR=_SYSTEM_ERROR)
     monkeypatch.setattr(_connection, "libvirt", names)
     assert _connection._daemon_is_missing(_Error(words, domain, code, number)) is missing
+
+
+def test_a_libvirt_that_resets_the_connection_while_it_goes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = object()
+    answers = [there, VirtiofsError("Cannot recv data: Connection reset by peer"), NotYet("it does not run"), there]
+
+    def answer(self: _connection.Connection) -> object:
+        said = answers.pop(0)
+        if isinstance(said, VirtiofsError):
+            raise said
+        return said
+
+    monkeypatch.setattr(_connection, "libvirt", SimpleNamespace(registerErrorHandler=lambda handler, context: None))
+    monkeypatch.setattr(_connection, "_run_event_loop", lambda: None)
+    monkeypatch.setattr(_connection._domain_xml, "available", lambda: True)
+    monkeypatch.setattr(_connection.Connection, "_open", answer)
+    connection = _connection.Connection("qemu:///system")
+    connection._reopen(connection.raw)
+    assert answers == []
 
 
 def test_a_libvirt_that_does_not_come_back_is_waited_for_once_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
