@@ -44,13 +44,14 @@ def read(path: str, label: str, views: Views) -> Image:
         raise VirtiofsError(f"{label}, image: cannot look at {path}: {error.strerror}") from error
     if not os.path.isfile(path) or os.path.islink(path):
         raise VirtiofsError(f"{label}, image: {path} is not a regular file")
+    loops = _loops(path)
     return Image(
         path=path,
         exists=True,
         size=status.st_size,
         content=probe(path) if status.st_size else Content(),
-        loops=loops_of(path),
-        partial=tuple(str(loop["name"]) for loop in _loops(path) if int(loop["offset"]) or int(loop["sizelimit"])),
+        loops=tuple(str(loop["name"]) for loop in loops),
+        partial=tuple(str(loop["name"]) for loop in loops if int(loop["offset"]) or int(loop["sizelimit"])),
         room=_room(os.path.dirname(path)),
         uses=views.written(os.path.realpath(path)),
     )
