@@ -11,6 +11,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Att
 from ansible_collections.virtio.fs.plugins.module_utils._disk_state import Place, State
 from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._draft import Draft, Filesystem, is_line_of
+from ansible_collections.virtio.fs.plugins.module_utils._filesystem import EXT
 from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._fstab_lines import Line, line_of, mounts
 from ansible_collections.virtio.fs.plugins.module_utils._holders import is_on
@@ -198,7 +199,7 @@ def _filled(
     if size is None and filesystem.superblock is not None:
         size = filesystem.superblock.size
     if filesystem.grown or (size is not None and filesystem.size - size > _UNUSED):
-        if item.grow and filesystem.fstype in ("ext2", "ext3", "ext4") and not state.may_resize_ext4:
+        if item.grow and filesystem.fstype in EXT and not state.may_resize_ext4:
             raise VirtiofsError(
                 f"{item.label}, grow: this kernel does not let us enlarge a mounted {filesystem.fstype} "
                 "(CAP_SYS_RESOURCE is missing)"

@@ -44,9 +44,12 @@ KINDS = {
 }
 
 
+# What mkfs.ext4 makes is one of these by its features, and the same commands look after all of them.
+EXT = ("ext2", "ext3", "ext4")
+
 # What is used as it is where it has the label of an item: ext4 was ext3 once. Members of something, containers and
 # swap have labels too (LUKS, ZFS, RAID), and are never an item's filesystem.
-TAKEN = frozenset({*KINDS, "ext2", "ext3"})
+TAKEN = frozenset({*KINDS, *EXT})
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class NewFilesystem:
 def grow(fstype: str, node: str, path: str) -> None:
     """Enlarge a mounted filesystem to the size of its device."""
     commands = {
-        **{kind: ["resize2fs", node] for kind in ("ext2", "ext3", "ext4")},
+        **{kind: ["resize2fs", node] for kind in EXT},
         "xfs": ["xfs_growfs", "-d", path],
         "btrfs": ["btrfs", "filesystem", "resize", "max", path],
     }
@@ -120,7 +123,7 @@ def parsed_superblock(fstype: str | None, first: bytes) -> Superblock | None:
     """From the first 128 KiB of a filesystem. Pure."""
     if len(first) < 128 * 1024:
         return None
-    if fstype in ("ext2", "ext3", "ext4"):
+    if fstype in EXT:
         # struct ext4_super_block: Linux, Documentation/filesystems/ext4/super.rst.
         low, reserved_low = struct.unpack_from("<II", first, 1024 + 0x4)
         (log_block,) = struct.unpack_from("<I", first, 1024 + 0x18)
