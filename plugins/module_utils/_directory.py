@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.virtio.fs.plugins.module_utils import _ownership
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
+from ansible_collections.virtio.fs.plugins.module_utils._system import ownership
 
 _NEW_MODE = 0o755
 
@@ -107,13 +108,13 @@ def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
         path = item["path"]
         if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
             raise VirtiofsError(f"directories, {path!r}: write an absolute path without '..'")
-        new_mode = _ownership.mode(item.get("new_mode"), f"directories, {path}, new_mode")
+        new_mode = ownership.mode(item.get("new_mode"), f"directories, {path}, new_mode")
         directories.append(
             Directory(
                 path=os.path.normpath("/" + path.lstrip("/")),
-                uid=_ownership.number(item.get("owner"), _uid, f"directories, {path}, owner: {_UNKNOWN}"),
-                gid=_ownership.number(item.get("group"), _gid, f"directories, {path}, group: {_UNKNOWN}"),
-                mode=_ownership.mode(item.get("mode"), f"directories, {path}, mode"),
+                uid=ownership.number(item.get("owner"), _uid, f"directories, {path}, owner: {_UNKNOWN}"),
+                gid=ownership.number(item.get("group"), _gid, f"directories, {path}, group: {_UNKNOWN}"),
+                mode=ownership.mode(item.get("mode"), f"directories, {path}, mode"),
                 new_mode=_NEW_MODE if new_mode is None else new_mode,
             )
         )

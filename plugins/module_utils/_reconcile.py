@@ -16,33 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol, TypeVar
 
+from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
+
 _PAUSE_SECONDS = 0.5
 
 Target_contra = TypeVar("Target_contra", contravariant=True)
 State = TypeVar("State")
-
-
-class VirtiofsError(Exception):
-    """One sentence that a person can act on, with the cause from below in it.
-
-    ``result`` is returned by the module that fails, where there is something to return all the same.
-    """
-
-    def __init__(self, sentence: str, result: Mapping[str, Any] | None = None) -> None:
-        super().__init__(sentence)
-        self.result: Mapping[str, Any] = result or {}
-
-
-class NotYet(VirtiofsError):
-    """Nothing can be read, because an earlier step of a first run has still to provide something.
-
-    An error in a real run. In check mode it becomes a warning, and the planned ``actions`` are reported:
-    on a machine where nothing is set up yet, that step has not been taken either.
-    """
-
-    def __init__(self, sentence: str, actions: tuple[str, ...] = ()) -> None:
-        super().__init__(sentence)
-        self.actions = actions
 
 
 class Step(Protocol[Target_contra]):

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils._command import run
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
 
 # In libvirt's order: a file in an earlier directory hides one of the same name in a later one.
 DESCRIPTIONS = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")

@@ -73,7 +73,8 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtio.fs.plugins.module_utils._directory import plan, read, wanted
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
 def main() -> None:

@@ -322,7 +322,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils import _domain_job, _system_python
+from ansible_collections.virtio.fs.plugins.module_utils._domain import read
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import system_python
 
 
 def main() -> None:
@@ -373,8 +374,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _system_python.use_one_with_libvirt()
-    _domain_job.run(module)
+    system_python.use_one_with_libvirt()
+    read.run(module)
 
 
 if __name__ == "__main__":

@@ -173,11 +173,12 @@ mounts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._guest_state import read
-from ansible_collections.virtio.fs.plugins.module_utils._mount_plan import plan
-from ansible_collections.virtio.fs.plugins.module_utils._mount_steps import Guest
-from ansible_collections.virtio.fs.plugins.module_utils._mount_wish import WantedMount, wanted_mounts
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.read import read
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import Guest
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import WantedMount, wanted_mounts
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
 def main() -> None:

@@ -260,7 +260,8 @@ as_shares:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils import _info_job, _system_python
+from ansible_collections.virtio.fs.plugins.module_utils._info import read
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import system_python
 
 
 def main() -> None:
@@ -272,8 +273,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _system_python.use_one_with_libvirt()
-    _info_job.run(module)
+    system_python.use_one_with_libvirt()
+    read.run(module)
 
 
 if __name__ == "__main__":

@@ -252,9 +252,11 @@ import pwd
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _storage, _storage_plan
-from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
+from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 ITEM = {
     "label": {"type": "str", "required": True},
@@ -292,14 +294,14 @@ def main() -> None:
     if os.geteuid() != 0:
         module.fail_json(msg="virtiofs_partition needs root: run it with become: true", changed=False, actions=[])
     try:
-        wanted = _storage.wanted(
+        wanted = partition_wanted.wanted(
             module.params, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid
         )
     except VirtiofsError as error:
         module.fail_json(msg=str(error), changed=False, actions=[])
     target = Target(fstab=wanted.fstab)
     reconcile(
-        module, target, lambda: _disk_state.read(target, wanted), lambda state: _storage_plan.plan(wanted, state)
+        module, target, lambda: read.read(target, wanted), lambda state: plan.plan(wanted, state)
     )
 
 

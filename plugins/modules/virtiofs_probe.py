@@ -235,7 +235,7 @@ probes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._probe import ACTIONS, plan, probes, run
+from ansible_collections.virtio.fs.plugins.module_utils._probe.run import ACTIONS, plan, probes, run
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 

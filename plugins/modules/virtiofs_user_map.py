@@ -120,10 +120,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils import _user_map_plan
-from ansible_collections.virtio.fs.plugins.module_utils._paths import problem_with_path
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
-from ansible_collections.virtio.fs.plugins.module_utils._user_map import wanted
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import problem_with_path
+from ansible_collections.virtio.fs.plugins.module_utils._user_map import plan
+from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import wanted
 
 
 def main() -> None:
@@ -155,14 +156,14 @@ def main() -> None:
             problem = problem_with_path(given[option]) if given[option] is not None else None
             if problem:
                 raise VirtiofsError(f"{option}: {given[option]!r} {problem}")
-        maps = wanted(given["maps"], _user_map_plan.accounts)
+        maps = wanted(given["maps"], plan.accounts)
     except VirtiofsError as error:
         module.fail_json(msg=str(error), changed=False, actions=[])
     reconcile(
         module,
         None,
-        lambda: _user_map_plan.read(given["virtiofsd"], given["directory"], maps),
-        lambda found: _user_map_plan.plan(found, given["directory"], maps),
+        lambda: plan.read(given["virtiofsd"], given["directory"], maps),
+        lambda found: plan.plan(found, given["directory"], maps),
     )
 
 

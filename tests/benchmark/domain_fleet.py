@@ -33,8 +33,8 @@ import libvirt
 from ansible.module_utils.testing import patch_module_args
 from lxml import etree
 
-from ansible_collections.virtio.fs.plugins.module_utils import _domain_job
-from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options
+from ansible_collections.virtio.fs.plugins.module_utils._domain import read
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options
 from ansible_collections.virtio.fs.plugins.modules import virtiofs_domain
 
 _open = libvirt.open
@@ -122,7 +122,7 @@ def _size(connection: Any) -> int:
 def _run_job(shares: list[dict[str, Any]]) -> dict[str, Any]:
     """Without what AnsibleModule does to arguments and results."""
     module = _Module(shares)
-    _domain_job.run(module)
+    read.run(module)
     return module.result
 
 
@@ -131,7 +131,7 @@ class _Module:
     _diff = False
 
     def __init__(self, shares: list[dict[str, Any]]) -> None:
-        fields = (*_domain_job.OPTIONS, "source", "readonly", "idmap")
+        fields = (*read.OPTIONS, "source", "readonly", "idmap")
         defaults = dict.fromkeys(("require_mountpoint", "allow_unsafe_source", "guest_unmounted"), False)
         self.result: dict[str, Any] = {}
         options = {field.name: field.default for field in dataclasses.fields(Options)}

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from libvirt_lab import Libvirt, embedded
 from silent_filesystem import silent_filesystem
 
-from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
+from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import only_one
 
 
 @pytest.fixture(scope="session")

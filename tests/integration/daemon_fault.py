@@ -19,12 +19,12 @@ import time
 import libvirt
 from ansible.module_utils import basic
 
-from ansible_collections.virtio.fs.plugins.module_utils import _connection
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import connection as libvirt_connection
 
 given, fault = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 check = given.pop("check", False)
 for name, value in fault.get("constants", {}).items():
-    setattr(_connection, name, value)
+    setattr(libvirt_connection, name, value)
 pending = [fault.get("moment")]
 
 

@@ -19,16 +19,14 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.virtio.fs.plugins.module_utils import (
-    _disk_state,
-    _holders,
-    _immutable,
-    _mounts,
-    _storage,
-    _storage_plan,
-)
-from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError, reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._block import holders
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo as mounts_mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
+from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as storage
+from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ITEM
 
 NEIGHBOURS = "# the machine's own\nUUID=1234\t/\text4\terrors=remount-ro\t0\t1 # root\n"
@@ -139,7 +137,7 @@ class DiskLab:
         module = _Module(check)
         target = self.target()
         try:
-            wanted = _storage.wanted(self.params(items, **options), lambda name: {"root": 0, "nobody": 65534}[name],
+            wanted = storage.wanted(self.params(items, **options), lambda name: {"root": 0, "nobody": 65534}[name],
                                      lambda name: {"root": 0, "nogroup": 65534}[name])
         except VirtiofsError as error:
             module.fail_json(msg=str(error))
@@ -148,8 +146,8 @@ class DiskLab:
             reconcile(
                 module,
                 target,
-                lambda: _disk_state.read(target, wanted),
-                lambda state: _storage_plan.plan(wanted, state),
+                lambda: read.read(target, wanted),
+                lambda state: plan.plan(wanted, state),
             )
         finally:
             for node in list(target.locks):
@@ -226,7 +224,7 @@ class DiskLab:
         for path in self.directory.rglob("*"):
             if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(VirtiofsError):
-                    _immutable.set_immutable(str(path), False)
+                    immutable.set_immutable(str(path), False)
         deadline = time.monotonic() + 10
         while (left := self._left()) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -236,15 +234,15 @@ class DiskLab:
 
     def _left(self) -> list[str]:
         """What nobody frees any more. The kernel does, when a program goes that has copied the mount meanwhile."""
-        views = _holders.views()
+        views = holders.views()
         return [name for name in self._attached() if not any(self._users(views, name))]
 
-    def _users(self, views: _holders.Views, loop: str) -> Iterator[str]:
+    def _users(self, views: holders.Views, loop: str) -> Iterator[str]:
         for node in [loop, *(str(path) for path in Path("/dev").glob(f"{Path(loop).name}p*"))]:
-            yield from views.anywhere(_holders.device_number(node) or "", node)
+            yield from views.anywhere(holders.device_number(node) or "", node)
 
     def _unmount(self, *command: str) -> None:
-        for mount in reversed(_mounts.parse("\n".join(self.mountinfo()))):
+        for mount in reversed(mounts_mountinfo.parse("\n".join(self.mountinfo()))):
             quietly(*command, mount.path)
 
     def _attached(self) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils import _share
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 
 SHARED_MEMORY = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 
@@ -27,7 +27,7 @@ def share(source: str, tag: str = "data", domain: str = "vm1", **options: Any) -
 
 
 def tags(xml: str) -> list[str]:
-    return list(_share.shares_in(Document(xml).root))
+    return list(domain_xml_share.shares_in(Document(xml).root))
 
 
 def broken_daemon(directory: Path) -> str:

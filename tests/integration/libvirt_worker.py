@@ -24,8 +24,8 @@ import libvirt
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.virtio.fs.plugins.module_utils import _hypervisor
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import hypervisor as libvirt_hypervisor
 
 _answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 
@@ -62,7 +62,7 @@ class Worker:
 
     def define_over(self, domain: str, xml: str, expected: str) -> None:
         """What the module does with a definition that it read as ``expected``."""
-        hypervisor = _hypervisor.Hypervisor(self._uri)
+        hypervisor = libvirt_hypervisor.Hypervisor(self._uri)
         hypervisor.define(self._connection.lookupByName(domain).UUIDString(), xml, Document(expected))
 
     def define(self, xml: str) -> str:

@@ -14,10 +14,16 @@ from pathlib import Path
 import pytest
 from silent_filesystem import silent_filesystem
 
-from ansible_collections.virtio.fs.plugins.module_utils._bounded import Outcome, Stuck, only_one, touch, touch_all
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import current, on_path
-from ansible_collections.virtio.fs.plugins.module_utils._paths import symlink_in
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import current, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import (
+    Outcome,
+    Stuck,
+    only_one,
+    touch,
+    touch_all,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import symlink_in
 
 
 def _stuck_processes() -> list[str]:
@@ -68,7 +74,7 @@ def test_the_others_answer_meanwhile(silent: str) -> None:
 def test_a_process_that_leaves_a_stuck_child_behind_closes_its_session(silent: str) -> None:
     program = f"""
 import os
-from ansible_collections.virtio.fs.plugins.module_utils._bounded import touch
+from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import touch
 touch({silent!r}, lambda: [os.statvfs({silent!r}).f_bsize], 0.5)
 """
     started = time.monotonic()

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
-
-from domain_documents import DOCUMENTS
 from domain_machine import share, tags
-from domain_surroundings import surroundings
 from libvirt_lab import Libvirt, LibvirtError
+
+from ansible_collections.virtio.fs.tests.unit.domain_documents import DOCUMENTS
+from ansible_collections.virtio.fs.tests.unit.domain_surroundings import surroundings
 
 # What this machine's driver does not know: other processors and machines, old QEMU versions, newer libvirts.
 _MOST = 50

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from domain_machine import SHARED_MEMORY, broken_daemon, machine, share, tags
 from libvirt_lab import Libvirt
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 
 
 def test_a_domain_that_is_off_gets_shares_and_shared_memory(libvirt: Libvirt, source: str) -> None:

@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from domain_machine import share, tags
 from libvirt_lab import Libvirt, mock
 

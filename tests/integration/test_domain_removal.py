@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from domain_machine import SHARED_MEMORY, broken_daemon, machine, share, tags
 from libvirt_lab import Libvirt, embedded
 
@@ -83,7 +79,7 @@ def test_nobody_can_tell_whether_it_is_mounted(libvirt: Libvirt, source: str) ->
 
 @pytest.mark.parametrize("allowed", [{"force_detach": True}, {}])
 def test_a_guest_that_does_not_let_go_leaves_both_halves(libvirt: Libvirt, source: str, allowed: dict) -> None:
-    libvirt.ask("set", room="_hypervisor", name="DETACH_SECONDS", value=1.0)
+    libvirt.ask("set", room="_libvirt.hypervisor", name="DETACH_SECONDS", value=1.0)
     _running_with_a_share(libvirt, source)
     result = libvirt.domain_module(shares=[_absent(guest_unmounted=not allowed)], **allowed)
     assert "did not let go of data within 1 seconds" in result["msg"]

@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from domain_machine import SHARED_MEMORY, machine, share, tags
 from libvirt_lab import Libvirt, LibvirtError
 
-from ansible_collections.virtio.fs.plugins.module_utils import _share
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 
 _RESTART = {"apply": "restart", "shutdown_timeout": 1, "force_off": True}
 
@@ -28,14 +24,14 @@ _RESTART = {"apply": "restart", "shutdown_timeout": 1, "force_off": True}
 def bind_root(libvirt: Libvirt, tmp_path: Path) -> Iterator[Path]:
     """Where read-only bind mounts stand, away from the machine's own."""
     root = tmp_path / "ro"
-    libvirt.ask("set", room="_readonly_bind", name="ROOT", value=str(root))
+    libvirt.ask("set", room="_domain.readonly_bind", name="ROOT", value=str(root))
     yield root
     if root.exists():
         subprocess.run(["chattr", "-R", "-i", str(root)], check=True)
 
 
 def _source(libvirt: Libvirt) -> str | None:
-    return _share.shares_in(Document(libvirt.config("vm1")).root)["data"].source
+    return domain_xml_share.shares_in(Document(libvirt.config("vm1")).root)["data"].source
 
 
 def test_a_read_only_share_is_a_bind_mount_on_an_old_libvirt(

@@ -5,29 +5,25 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-
-from ansible_collections.virtio.fs.plugins.module_utils import _sources
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item, check_sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item, check_sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 
 
 def test_sources_on_a_filesystem_that_does_not_answer(
     silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sources, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(sources, "ANSWER_SECONDS", 1.0)
     (tmp_path / "plain").mkdir()
     plain, behind = str(tmp_path / "plain"), [f"{silent}/{number}" for number in range(50)]
     began = time.monotonic()
-    found = _sources.look([plain, silent, *behind])
+    found = sources.look([plain, silent, *behind])
     assert time.monotonic() - began < 5
     assert (found[plain].directory, found[plain].silent) == (True, None)
     assert {found[path].silent for path in (silent, *behind)} == {f"{silent} did not answer within 1 seconds"}
@@ -39,7 +35,7 @@ def test_what_is_seen_of_a_source(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to("directory")
-    found = _sources.look([f"{tmp_path}/{name}" for name in ("directory/", "file", "link", "none")] + ["/proc"])
+    found = sources.look([f"{tmp_path}/{name}" for name in ("directory/", "file", "link", "none")] + ["/proc"])
     seen = [(each.exists, each.directory, each.symlink is not None, each.mountpoint) for each in found.values()]
     assert seen == [
         (True, True, False, False),

@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from local_fleet import HERE, NOWHERE, Played, hypervisor, node, play
 
 SHARE, UNSHARE, REPORT, VERIFY = "virtio.fs.share", "virtio.fs.unshare", "virtio.fs.report", "virtio.fs.verify"

@@ -15,19 +15,21 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils import _disk_state, _fstab, _storage, _storage_plan
-from ansible_collections.virtio.fs.plugins.module_utils._attach_steps import Attach
-from ansible_collections.virtio.fs.plugins.module_utils._fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as table
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
+from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Attach
 
 HERE = Path(__file__).parent
 
 RUNS = 20
 EDIT = (
     "import sys\n"
-    "from ansible_collections.virtio.fs.plugins.module_utils import _fstab\n"
-    "entry = _fstab.Entry('LABEL=x', '/mnt/x', 'ext4', ('rw',))\n"
-    "_fstab.edit(sys.argv[1], lambda text: _fstab.with_entry(text, entry))\n"
+    "from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab\n"
+    "entry = fstab.Entry('LABEL=x', '/mnt/x', 'ext4', ('rw',))\n"
+    "fstab.edit(sys.argv[1], lambda text: fstab.with_entry(text, entry))\n"
 )
 
 
@@ -47,7 +49,7 @@ def test_parallel_runs_of_the_module_lose_no_line(lab: DiskLab) -> None:
     assert [child.wait(300) for child in children] == [0] * RUNS
     text = lab.fstab.read_text()
     assert text.startswith(NEIGHBOURS)
-    assert {entry.spec for entry in _fstab.entries(text)[1:]} == {f"LABEL={lab.label(f'p{n}')}" for n in range(RUNS)}
+    assert {entry.spec for entry in table.entries(text)[1:]} == {f"LABEL={lab.label(f'p{n}')}" for n in range(RUNS)}
 
 
 def test_two_runs_on_one_disk_have_one_result(lab: DiskLab) -> None:
@@ -70,9 +72,9 @@ def test_a_mount_that_another_run_was_faster_with_keeps_its_line(lab: DiskLab) -
     fstab = lab.fstab.read_bytes()
     output("umount", str(path))
     lab.fstab.write_text(NEIGHBOURS)
-    wanted = _storage.wanted(lab.params([item]), int, int)
+    wanted = partition_wanted.wanted(lab.params([item]), int, int)
     target = lab.target()
-    for step in _storage_plan.plan(wanted, _disk_state.read(target, wanted)).steps:
+    for step in plan.plan(wanted, read.read(target, wanted)).steps:
         if isinstance(step, Attach):
             output("mount", "-o", "noatime,nosuid,nodev", step.source.node(), str(path))
         step.apply(target)
@@ -91,7 +93,7 @@ def test_a_full_filesystem_keeps_the_old_one(lab: DiskLab) -> None:
     fstab.write_text(NEIGHBOURS + "# " + "x" * 9000 + "\n")
     before = fstab.read_bytes()
     with pytest.raises(VirtiofsError, match="No space left on device"):
-        _fstab.edit(str(fstab), lambda text: _fstab.with_entry(text, Entry("LABEL=x", "/mnt/x", "ext4", ("rw",))))
+        table.edit(str(fstab), lambda text: table.with_entry(text, Entry("LABEL=x", "/mnt/x", "ext4", ("rw",))))
     assert fstab.read_bytes() == before
     assert [path.name for path in tiny.iterdir()] == ["fstab"]
 
@@ -142,9 +144,9 @@ def test_one_line_among_thousands(lab: DiskLab) -> None:
     many = "".join(f"tmpfs /mnt/{number} tmpfs noauto 0 0\r\n" for number in range(5000))
     lab.fstab.write_bytes(many.encode())
     entry = Entry("LABEL=x", "/mnt/x", "ext4", ("rw",))
-    assert _fstab.edit(str(lab.fstab), lambda text: _fstab.with_entry(text, entry))
+    assert table.edit(str(lab.fstab), lambda text: table.with_entry(text, entry))
     assert lab.fstab.read_bytes() == many.encode() + b"LABEL=x /mnt/x ext4 rw 0 0\r\n"
-    assert _fstab.edit(str(lab.fstab), lambda text: _fstab.without_entries(text, lambda other: other == entry))
+    assert table.edit(str(lab.fstab), lambda text: table.without_entries(text, lambda other: other == entry))
     assert lab.fstab.read_bytes() == many.encode()
 
 

@@ -6,22 +6,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-
 from disk_lab import DiskLab
-from made_up_hypervisor import document, domain, facts, filesystem
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters
-from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _info_sources, _mounts
-from ansible_collections.virtio.fs.plugins.module_utils._info_adopt import as_shares
+from ansible_collections.virtio.fs.plugins.module_utils._info import sources
+from ansible_collections.virtio.fs.plugins.module_utils._info.adopt import as_shares
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem
 
 
 @pytest.fixture
@@ -51,12 +47,12 @@ def typed_by_hand(lab: DiskLab, options: str, passno: int) -> Path:
 
 
 def adopted(lab: DiskLab, path: Path) -> list[dict[str, Any]]:
-    mounts, entries = _mounts.current(), _fstab.entries(lab.fstab.read_text())
+    mounts, entries = mountinfo.current(), fstab.entries(lab.fstab.read_text())
     state = facts(
         domain(document(filesystem("vm1", str(path)))),
-        sources=(_info_sources.look(str(path), mounts, entries),),
+        sources=(sources.look(str(path), mounts, entries),),
         fstab=entries,
-        block_links=_info_sources.block_links(mounts),
+        block_links=sources.block_links(mounts),
     )
     return filters.partitions(as_shares(state)[0])
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from libvirt_lab import Libvirt, embedded
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters

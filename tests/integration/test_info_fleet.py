@@ -20,17 +20,19 @@ SHARES = 3
 # The test driver parses its machine with libxml2 in the same process: it is opened before lxml is used, and once.
 _TELL = """
 import json, sys, time
-from ansible_collections.virtio.fs.plugins.module_utils import _hypervisor, _info_job, _info_result
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._info import read
+from ansible_collections.virtio.fs.plugins.module_utils._info import result
 opened, seconds = [], []
-really_open = _hypervisor.libvirt.open
+really_open = hypervisor.libvirt.open
 def timed(uri):
     start = time.monotonic()
     opened.append(really_open(uri))
     seconds.append(time.monotonic() - start)
     return opened[-1]
-_hypervisor.libvirt.open = timed
+hypervisor.libvirt.open = timed
 start = time.monotonic()
-plan = _info_result.plan(_info_job.facts(sys.argv[1], ()), as_shares=True)
+plan = result.plan(read.facts(sys.argv[1], ()), as_shares=True)
 # The driver's own work on its file is not ours.
 took = time.monotonic() - start - sum(seconds)
 print(json.dumps({"result": plan.result, "connections": len(opened), "seconds": took}))

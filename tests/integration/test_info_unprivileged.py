@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from daemon_lab import Daemon
 from domain_machine import SHARED_MEMORY, machine, share
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import (
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import (
     bind,
     current,
     mount,
@@ -21,7 +22,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import (
     unmount,
     users_of,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
+from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
     DeletePartition,
     FormatDevice,
     FormatPartition,
@@ -23,10 +26,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import (
     WipeDevice,
     WriteTable,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step, VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._sizes import MIB, Extent
+from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output, quietly
 
-from ansible_collections.virtio.fs.plugins.module_utils import _fstab
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 
 HERE = Path(__file__).parent
 
@@ -117,7 +117,7 @@ def test_while_it_makes_a_filesystem(lab: DiskLab, neighbour: bool) -> None:
         assert not again.failed, f"killed at write {write}: {again.msg}"
         assert lab.is_mounted(disk)
         (lab.root / label / "file").write_text("x")
-        assert len(_fstab.entries(lab.fstab.read_text())) == 2
+        assert len(fstab.entries(lab.fstab.read_text())) == 2
         gone = lab.undisturbed({**item, "state": "wiped"})
         assert not gone.failed, gone.msg
         assert lab.fstab.read_text() == NEIGHBOURS

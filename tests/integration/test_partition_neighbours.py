@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils import _partition_table
-from ansible_collections.virtio.fs.plugins.module_utils._disk_target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._partition import gpt
+from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 
 MIB = 2**20
 
@@ -96,7 +96,7 @@ def test_a_partition_that_somebody_looks_at_while_it_is_deleted(lab: DiskLab) ->
 def test_a_partition_that_somebody_keeps_open_while_it_is_deleted(
     lab: DiskLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_partition_table, "_NODE_SECONDS", 1.0)
+    monkeypatch.setattr(gpt, "_NODE_SECONDS", 1.0)
     item = {"label": lab.label(), "disk": lab.disk(), "size": "16MiB"}
     lab.converged(item)
     with open(f"{item['disk']}p1", "rb"):

@@ -29,9 +29,9 @@ mount --move "$dev" /dev
 exec "$@"
 """
 IMPATIENT = """\
-from ansible_collections.virtio.fs.plugins.module_utils import _partition_table
+from ansible_collections.virtio.fs.plugins.module_utils._partition import gpt
 import partition_once
-_partition_table._NODE_SECONDS = 1
+gpt._NODE_SECONDS = 1
 raise SystemExit(partition_once.main())
 """
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils import _immutable
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem, superblock
-from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
+from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem, superblock
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
+from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_the_bare_mount_point_cannot_be_filled(lab: DiskLab) -> None:
     label = lab.label()
     lab.converged({"label": label, "disk": disk, "size": "rest"})
     output("umount", str(lab.root / label))
-    assert _immutable.is_immutable(str(lab.root / label)) is True
+    assert immutable.is_immutable(str(lab.root / label)) is True
     with pytest.raises(PermissionError):
         (lab.root / label / "file").write_text("x")
     lab.converged({"label": label, "disk": disk, "size": "rest"})

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils._disk import read_device
-from ansible_collections.virtio.fs.plugins.module_utils._disk_steps import _note_begun
-from ansible_collections.virtio.fs.plugins.module_utils._filesystem import NewFilesystem
-from ansible_collections.virtio.fs.plugins.module_utils._holders import views
-from ansible_collections.virtio.fs.plugins.module_utils._image_steps import MakeImage
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._block.disk import read_device
+from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._block.holders import views
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import _note_begun
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
 
 HALF = 32 * 2**20
 

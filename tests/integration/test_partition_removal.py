@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils import _immutable
-from ansible_collections.virtio.fs.plugins.module_utils._signatures import UNFINISHED
+from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import UNFINISHED
+from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 STATES = ["unmounted", "absent", "wiped"]
 
@@ -71,10 +71,10 @@ def test_unmounted_guards_a_directory_that_nobody_had_guarded(lab: DiskLab) -> N
     item = made(lab)
     path = str(lab.root / item["label"])
     output("umount", path)
-    _immutable.set_immutable(path, False)
+    immutable.set_immutable(path, False)
     output("mount", f"{item['disk']}p1", path)
     lab.converged({"label": item["label"], "state": "unmounted"})
-    assert _immutable.is_immutable(path) is True
+    assert immutable.is_immutable(path) is True
 
 
 @pytest.mark.parametrize("unmounted", [False, True])

@@ -19,9 +19,10 @@ import pytest
 from module_run import run_module
 from silent_filesystem import silent_filesystem
 
-from ansible_collections.virtio.fs.plugins.module_utils import _probe_directory, _probe_inspect, _probe_measure
-from ansible_collections.virtio.fs.plugins.module_utils._bounded import only_one
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount, current
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, current
+from ansible_collections.virtio.fs.plugins.module_utils._probe import directory as probe_directory
+from ansible_collections.virtio.fs.plugins.module_utils._probe import inspection, measure
+from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import only_one
 
 
 def _probe(*probes: dict[str, Any], timeout: int = 30, check: bool = False) -> dict[str, Any]:
@@ -255,15 +256,15 @@ def test_the_share_that_is_asked_for_is_known_by_its_tag(share: Path, monkeypatc
     def shown() -> tuple[Mount, ...]:
         return tuple(replace(mount, fstype="virtiofs") if mount.source == "data" else mount for mount in current())
 
-    monkeypatch.setattr(_probe_directory, "current", shown)
+    monkeypatch.setattr(probe_directory, "current", shown)
     subprocess.run(["mount", "-t", "tmpfs", "data", share], check=True)
     try:
-        _probe_directory.require_mounted(str(share), "data")
-        with pytest.raises(_probe_directory.Unproven, match=r"the share dat is not mounted .*: data \(virtiofs\) is"):
-            _probe_directory.require_mounted(str(share), "dat")
+        probe_directory.require_mounted(str(share), "data")
+        with pytest.raises(probe_directory.Unproven, match=r"the share dat is not mounted .*: data \(virtiofs\) is"):
+            probe_directory.require_mounted(str(share), "dat")
         (share / "below").mkdir()
-        with pytest.raises(_probe_directory.Unproven, match="nothing is mounted there"):
-            _probe_directory.require_mounted(str(share / "below"), "data")
+        with pytest.raises(probe_directory.Unproven, match="nothing is mounted there"):
+            probe_directory.require_mounted(str(share / "below"), "data")
     finally:
         subprocess.run(["umount", share], check=True)
 
@@ -273,15 +274,15 @@ def test_a_link_that_was_planted_for_inspect_leads_nowhere(planted: Path, tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("secret")
     directory = os.open(planted, os.O_RDONLY)
-    file = _probe_directory.create(directory, "t")
+    file = probe_directory.create(directory, "t")
     try:
         (planted / "t").unlink()
         (planted / "t").symlink_to(secret)
-        _probe_inspect._behaviour(directory, "t", file)
+        inspection._behaviour(directory, "t", file)
         assert secret.stat().st_nlink == 1
         (planted / "t").unlink()
         os.mkfifo(planted / "t")
-        works = _probe_inspect._behaviour(directory, "t", file)
+        works = inspection._behaviour(directory, "t", file)
         assert works["direct_io"] in (True, "EINVAL")
     finally:
         os.close(file)
@@ -294,13 +295,13 @@ def test_a_huge_file_that_was_planted_for_measure_is_not_read_whole(
     def swapped(directory: int, name: str) -> int:
         with open(planted / name, "wb") as file:
             file.truncate(1 << 42)
-        return _probe_directory.open_regular(directory, name)
+        return probe_directory.open_regular(directory, name)
 
-    monkeypatch.setattr(_probe_measure, "open_regular", swapped)
+    monkeypatch.setattr(measure, "open_regular", swapped)
     directory = os.open(planted, os.O_RDONLY)
     try:
         with pytest.raises(OSError, match="a small file has another content"):
-            _probe_measure._small_files(directory, 5)
+            measure._small_files(directory, 5)
     finally:
         os.close(directory)
 

@@ -12,20 +12,23 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
-
-from made_up_fleet import GUESTS, HYPERVISORS, domain, fleet, guest, info, proof
 from png_picture import colours
 
 from ansible_collections.virtio.fs.plugins.filter.report import report_html
+from ansible_collections.virtio.fs.tests.unit.made_up_fleet import (
+    GUESTS,
+    HYPERVISORS,
+    domain,
+    fleet,
+    guest,
+    info,
+    proof,
+)
 
 WHEN = "2026-11-22 17:00 UTC"
 SECONDS = 90

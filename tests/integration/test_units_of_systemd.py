@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils import _fstab, _image, _mount_wish, _readonly_bind, _storage
+from ansible_collections.virtio.fs.plugins.module_utils._block import image
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount_wanted
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
+from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 
 _GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
 
@@ -36,12 +40,12 @@ def _verified(directory: Path) -> str:
     return done.stdout
 
 
-def _generated(directory: Path, *entries: _fstab.Entry) -> Path:
+def _generated(directory: Path, *entries: mounts_fstab.Entry) -> Path:
     fstab, units = directory / "fstab", directory / "units"
     units.mkdir()
     text = ""
     for entry in entries:
-        text = _fstab.with_entry(text, entry)
+        text = mounts_fstab.with_entry(text, entry)
     fstab.write_text(text)
     subprocess.run(
         [_GENERATOR, *[str(units)] * 3], env={**os.environ, "SYSTEMD_FSTAB": str(fstab)}, timeout=60, check=True
@@ -54,7 +58,7 @@ def _lines(unit: Path) -> list[str]:
 
 
 def test_the_filesystem_of_a_share(tmp_path: Path) -> None:
-    item = _storage.Item("data", "/shared/data")
+    item = partition_wanted.Item("data", "/shared/data")
     units = _generated(tmp_path, item.entry("ext4", None))
     # Monolithic and modular libvirt start their guests after it.
     assert "Before=libvirtd.service virtqemud.service" in _lines(units / "shared-data.mount")
@@ -68,10 +72,10 @@ def test_the_filesystem_of_a_share(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/var/lib/shares/data.img", '/srv/a b/100%u $HOME \\"x.img'])
 def test_the_unit_of_an_image(tmp_path: Path, path: str) -> None:
-    item = _storage.Item("data", "/shared/data", image=path)
+    item = partition_wanted.Item("data", "/shared/data", image=path)
     units = _generated(tmp_path, item.entry("ext4", None))
-    unit = units / _storage.unit_name("data")
-    unit.write_text(_image.unit_text(path, "data"))
+    unit = units / partition_wanted.unit_name("data")
+    unit.write_text(image.unit_text(path, "data"))
     assert f"Requires={unit.name}" in _lines(units / "shared-data.mount")
     assert f"After={unit.name}" in _lines(units / "shared-data.mount")
     understood = _verified(units)
@@ -83,7 +87,7 @@ def test_the_unit_of_an_image(tmp_path: Path, path: str) -> None:
 
 
 def test_a_read_only_bind_mount(tmp_path: Path) -> None:
-    units = _generated(tmp_path, _readonly_bind._entry("/srv/data", f"{_readonly_bind.ROOT}/some-uuid"))
+    units = _generated(tmp_path, readonly_bind._entry("/srv/data", f"{readonly_bind.ROOT}/some-uuid"))
     (unit,) = units.glob("*.mount")
     assert "Before=libvirtd.service virtqemud.service" in _lines(unit)
     assert list(units.glob("*.target.wants/*.mount"))
@@ -93,8 +97,8 @@ def test_a_read_only_bind_mount(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("automount", [False, True])
 def test_a_share_in_a_guest(tmp_path: Path, automount: bool) -> None:
-    want = _mount_wish.WantedMount("two words", "/srv/my media", "mounted", None, automount)
-    units = _generated(tmp_path, _mount_wish.line_for(want, None))
+    want = guest_mount_wanted.WantedMount("two words", "/srv/my media", "mounted", None, automount)
+    units = _generated(tmp_path, guest_mount_wanted.line_for(want, None))
     unit = "srv-my\\x20media." + ("automount" if automount else "mount")
     assert (units / "remote-fs.target.wants" / unit).is_symlink()
     assert not (units / "remote-fs.target.requires").exists()

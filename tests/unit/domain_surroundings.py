@@ -10,12 +10,12 @@ from typing import Any
 
 from lxml import etree
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain_state import Directory, DomainState, Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document, canonical, serialised
-from ansible_collections.virtio.fs.plugins.module_utils._share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._share_rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document, canonical, serialised
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
-from ansible_collections.virtio.fs.plugins.module_utils._wanted import Options, Wanted
 
 UUID = "7bd53d1f-7c26-4b4f-9a6c-0f0d8b4a7b11"
 

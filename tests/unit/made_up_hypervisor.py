@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils import _fstab
-from ansible_collections.virtio.fs.plugins.module_utils._domain_state import DomainState, Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import Document
-from ansible_collections.virtio.fs.plugins.module_utils._info_facts import Domain, Facts, Source
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import Mount
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
+from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
@@ -49,7 +49,7 @@ def domain(
     """``mounts``: tag to path, as the guest's agent tells."""
     state = DomainState(name=name, uuid=name, config=config, live=live, dead=frozenset(dead))
     told = None if mounts is None else tuple(guest_mount(tag, path) for tag, path in mounts.items())
-    return Domain(state, mounts=told, fstab=None if fstab is None else _fstab.entries(fstab), **more)
+    return Domain(state, mounts=told, fstab=None if fstab is None else mounts_fstab.entries(fstab), **more)
 
 
 def guest_mount(tag: str, path: str) -> Mount:

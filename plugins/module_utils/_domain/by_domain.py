@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the user asked for, gathered by domain. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the module that are not about one share. ``shutdown_timeout`` is in seconds."""
+
+    memory: str = "memfd"
+    numa_cell: str = "auto"
+    apply: str = "live"
+    restart_parallel: int = 1
+    shutdown_timeout: float = 120
+    force_off: bool = False
+    force_detach: bool = False
+    remove_managed_save: bool = False
+    allow_pending: bool = False
+    allow_foreign: bool = False
+    spare_ports: int = 0
+    exclusive: bool = False
+    domains: tuple[str, ...] = ()
+    fstab: str = "/etc/fstab"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one domain shall have. ``exclusive``: and no other virtiofs share."""
+
+    state: DomainState
+    items: tuple[Item, ...] = ()
+    exclusive: bool = False
+
+    @functools.cached_property
+    def present(self) -> tuple[Item, ...]:
+        return tuple([item for item in self.items if not item.absent])
+
+    @functools.cached_property
+    def _absent(self) -> frozenset[str]:
+        return frozenset([item.share.tag for item in self.items if item.absent])
+
+    def gone(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """Which of these tags shall not be there."""
+        if not self.exclusive:
+            return tuple([tag for tag in tags if tag in self._absent]) if self._absent else ()
+        present = {item.share.tag for item in self.present}
+        return tuple([tag for tag in tags if tag not in present])
+
+    @functools.cached_property
+    def tags(self) -> tuple[str, ...]:
+        """All tags that this is about."""
+        named = [item.share.tag for item in self.items]
+        return tuple(dict.fromkeys([*named, *self.gone(_tags(self.state))]))
+
+    def unmounted_by_caller(self, tag: str) -> bool:
+        return any(item.guest_unmounted for item in self.items if item.share.tag == tag)
+
+    def tags_to_detach(self) -> tuple[str, ...]:
+        """Running shares that must leave or change: the guest has to be asked about these."""
+        return (*self.gone(self.state.live_shares), *(tag for tag, found in self.live_differences.items() if found))
+
+    @functools.cached_property
+    def live_differences(self) -> Mapping[str, tuple[str, ...]]:
+        """How the running shares differ from what is wanted, by tag; without those that do not run."""
+        live = self.state.live_shares
+        tags = [(item.share, item.share.tag) for item in self.present]
+        return {tag: share.differences(live[tag]) for share, tag in tags if tag in live}
+
+
+@dataclass
+class _Group:
+    state: DomainState
+    items: dict[str, Item] = field(default_factory=dict)
+
+
+def by_domain(
+    states: Mapping[str, DomainState], items: Sequence[Item], options: Options, host: Host
+) -> tuple[Wanted, ...]:
+    """The items, grouped by the domain that their names and UUIDs mean, in the order of the list.
+
+    A read-only share has become what this host can do for it.
+
+    :raises VirtiofsError: two items are about the same tag of the same domain.
+    """
+    groups: dict[str, _Group] = {}
+    for item in items:
+        state = states[item.domain]
+        group = groups.get(state.uuid)
+        if group is None:
+            group = groups[state.uuid] = _Group(state)
+        if item.share.tag in group.items:
+            raise VirtiofsError(f"share {item.share.tag} of domain {state.name}: the tag is listed twice")
+        group.items[item.share.tag] = item
+    for name in options.domains:
+        groups.setdefault(states[name].uuid, _Group(states[name]))
+    return tuple(
+        Wanted(group.state, _realised(group.state, group.items.values(), host), options.exclusive)
+        for group in groups.values()
+    )
+
+
+def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
+    existing = state.config_shares
+    return tuple([readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items])
+
+
+def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:
+    """Every name or UUID that is used, once."""
+    return tuple(dict.fromkeys([*(item.domain for item in items), *domains]))  # type: ignore[misc]
+
+
+def _tags(state: DomainState) -> tuple[str, ...]:
+    return (*state.config_shares, *state.live_shares)

@@ -1,0 +1,335 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Domains as they are and shares as they are wanted -> a plan. Pure.
+
+The persistent definition and the running machine are planned separately: the first can always be had, and what
+the second cannot have now waits for a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, Waiting, plan_live
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import (
+    Item,
+    check_host,
+    check_images,
+    check_sources,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
+    Define,
+    RemoveManagedSave,
+    Restart,
+    RestartTogether,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._domain.warnings import (
+    first_share,
+    one_source_for_several,
+    submounts,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import foreign_manager, memory, pci_ports
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.as_running import as_running
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import (
+    Document,
+    Element,
+    canonical,
+    serialised,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.pending_edits import pending_edits
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan
+
+
+@dataclass(frozen=True)
+class _DomainPlan:
+    """What one domain needs: ``steps``, when it has to be stopped ``restart``, and then ``last``."""
+
+    steps: tuple[Any, ...] = ()
+    restart: Restart | None = None
+    last: tuple[Any, ...] = ()
+    warnings: tuple[str, ...] = ()
+    added: tuple[Item, ...] = ()
+    change: Change | None = None
+    waiting: tuple[Waiting, ...] = ()
+    result: Mapping[str, Any] | None = None
+
+
+def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, host: Host) -> Plan:
+    """``domains`` are the items by the domain that they mean.
+
+    :raises VirtiofsError: something wanted cannot be had or is refused; nothing was changed.
+    """
+    not_yet = [*check_host(items, host), *check_sources(items, host.directories)]
+    if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
+        not_yet.append("no virtiofsd is installed on the hypervisor")
+    check_images(items, {wanted.state.name: wanted.state.config.root for wanted in domains})
+    plans = [_plan_domain(wanted, options, host) for wanted in domains]
+    restarts = [each.restart for each in plans if each.restart is not None]
+    return Plan(
+        steps=(
+            *(step for each in plans for step in each.steps),
+            *_batches(restarts, options.restart_parallel),
+            *(step for each in plans for step in each.last),
+        ),
+        warnings=(
+            *(warning for each in plans for warning in each.warnings),
+            *one_source_for_several(items, [item for each in plans for item in each.added]),
+        ),
+        changes=tuple(each.change for each in plans if each.change is not None),
+        not_yet=tuple(not_yet),
+        result={
+            "domains": [each.result for each in plans],
+            "restart_required": [entry for each in plans for entry in _restart_required(each)],
+        },
+    )
+
+
+def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[str, ...]:
+    """Edit a definition until it has what is wanted. Returns what was done, in words; nothing when it had it.
+
+    :raises VirtiofsError: the definition has what is in the way.
+    """
+    found = _edits(root, wanted, options, host)
+    for edit in found:
+        edit.make(root)
+    return tuple(edit.words for edit in found)
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """One thing to do to a definition: found by looking at one tree, done to that tree or to a copy of it."""
+
+    words: str
+    make: Callable[[Element], object]
+
+
+def _edits(root: Element, wanted: Wanted, options: Options, host: Host) -> list[_Edit]:
+    found = domain_xml_share.shares_in(root) if root is not wanted.state.config.root else wanted.state.config_shares
+    _refuse_other_filesystems(root, found, wanted)
+    gone = wanted.gone(found)
+    edits = [_Edit(f"without share {tag}", partial(domain_xml_share.remove_from, tag=tag)) for tag in gone]
+    for item in wanted.present:
+        share = item.share
+        if share.tag not in found:
+            edits.append(_Edit(f"with share {share.tag}", partial(domain_xml_share.insert, share=share)))
+            continue
+        differences = share.differences(found[share.tag])
+        if differences:
+            words = f"share {share.tag} with another {' and '.join(differences)}"
+            edits.append(_Edit(words, partial(domain_xml_share.change, share=share.only(differences))))
+    if wanted.present:
+        cell = options.numa_cell == "always" or host.libvirt < memory.WITHOUT_CELL
+        if not memory.is_as_wanted(root, cell=cell):
+            share_memory = partial(memory.share_memory, backing=options.memory, cell=cell)
+            edits.append(_Edit("with shared memory", share_memory))
+    missing = _missing_ports(root, sum(edit.words.startswith("with share ") for edit in edits), wanted, options)
+    if missing:
+        words = f"with {missing} more PCIe root ports" if missing > 1 else "with one more PCIe root port"
+        edits.append(_Edit(words, partial(pci_ports.append_root_ports, count=missing)))
+    return edits
+
+
+def _missing_ports(root: Element, added: int, wanted: Wanted, options: Options) -> int:
+    """Root ports to add until ``spare_ports`` are left when the new shares have taken theirs."""
+    if not options.spare_ports or not wanted.present or not pci_ports.is_express(root):
+        return 0
+    unplaced = added + sum(1 for element in domain_xml_share.elements(root) if element.find("address") is None)
+    return max(0, options.spare_ports + unplaced - (pci_ports.free_places(root) or 0))
+
+
+def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
+    state = wanted.state
+    if not state.persistent:
+        raise VirtiofsError(f"domain {state.name} is transient: it has no definition to keep a share in")
+    manager = foreign_manager.manager_of(state.config.root)
+    if manager and not options.allow_foreign:
+        raise VirtiofsError(
+            f"domain {state.name} belongs to {manager}, which overwrites what others change: set allow_foreign"
+        )
+    try:
+        before, root = state.config_shares, state.config.root
+        edits = _edits(root, wanted, options, host)
+        if edits:
+            # Most domains have what they shall have, and a fleet of them is not copied.
+            root = state.config.copy()
+            edited(root, wanted, options, host)
+        done = tuple(edit.words for edit in edits)
+    except VirtiofsError as error:
+        raise VirtiofsError(f"domain {state.name}: {error}") from error
+    live = plan_live(wanted, root, before, options, host)
+    binds = readonly_bind.steps_before(wanted.present, host, options.fstab)
+    if not (edits or binds or live.before or live.attach or live.waiting or host.binds):
+        # What most domains of a fleet are.
+        return _DomainPlan(result=_result(wanted, live, False))
+    added = tuple(item for item in wanted.present if item.share.tag not in before)
+    restarts = bool(live.waiting) and options.apply == "restart"
+    if restarts:
+        live = LivePlan(waiting=live.waiting)
+    steps: list[Any] = [
+        *_saved_image_steps(state, done, options),
+        *binds,
+        *live.before,
+    ]
+    hot = [step.tag for step in live.attach if step.config]
+    remaining = _without(root, hot)
+    words = [each for each in done if each not in _added(hot)]
+    if words:
+        steps.append(_define(state, remaining, words))
+    steps.extend(live.attach)
+    return _DomainPlan(
+        steps=tuple(steps),
+        restart=_restart(state, root, options) if restarts else None,
+        last=_last_steps(state, root, live, restarts, host, options),
+        warnings=_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
+        added=added,
+        change=_change(wanted, options, host) if done else None,
+        waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
+        result=_result(wanted, live, restarts),
+    )
+
+
+def _last_steps(
+    state: DomainState, root: Element, live: LivePlan, restarts: bool, host: Host, options: Options
+) -> tuple[Any, ...]:
+    if not host.binds:
+        return ()
+    return readonly_bind.steps_after(state.uuid, _sources_in_use(state, root, live, restarts), host, options.fstab)
+
+
+def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts: bool) -> list[str | None]:
+    """Sources of the definition, and of what still runs after the steps."""
+    planned = state.config_shares if root is state.config.root else domain_xml_share.shares_in(root)
+    used = [share.source for share in planned.values()]
+    if not restarts:
+        replaced = {step.tag for step in live.before}
+        used += [share.source for tag, share in state.live_shares.items() if tag not in replaced]
+    return used
+
+
+def _warnings(
+    state: DomainState, added: Sequence[Item], before: Mapping[str, Any], host: Host, bound: Sequence[Item]
+) -> tuple[str, ...]:
+    sentences = [first_share(state.name, host)] if added and not before else []
+    shown = {item.share.tag: item for item in (*added, *bound)}
+    return tuple(each for each in [*sentences, *(submounts(item, host) for item in shown.values())] if each)
+
+
+def _is_bound_by(item: Item, binds: Sequence[readonly_bind.MakeBind]) -> bool:
+    return any(step.path == item.share.source for step in binds)
+
+
+def _define(state: DomainState, root: Element, words: Sequence[str]) -> Define:
+    return Define(state.name, state.uuid, ", ".join(words), Document(serialised(root)), state.config)
+
+
+def _without(root: Element, tags: Sequence[str]) -> Element:
+    """The tree without shares that a hot-plug adds to the definition by itself."""
+    if not tags:
+        return root
+    copied = Document(serialised(root)).root
+    for tag in tags:
+        domain_xml_share.remove_from(copied, tag)
+    return copied
+
+
+def _added(tags: Sequence[str]) -> frozenset[str]:
+    return frozenset(f"with share {tag}" for tag in tags)
+
+
+def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: Wanted) -> None:
+    tags = [item.share.tag for item in wanted.present]
+    for tag in tags:
+        if any(tag in shares and shares[tag].source is None for shares in (found, wanted.state.live_shares)):
+            raise VirtiofsError(f"share {tag} is served through a socket by a daemon that is not libvirt's")
+    new = {tag for tag in tags if tag not in found}
+    for element in domain_xml_share.filesystems(root) if new else ():
+        if domain_xml_share.tag_of(element) in new:
+            raise VirtiofsError(f"tag {domain_xml_share.tag_of(element)} is taken by a filesystem of another type")
+
+
+def _saved_image_steps(state: DomainState, done: Sequence[str], options: Options) -> tuple[Any, ...]:
+    if not (state.managed_save and done):
+        return ()
+    if not options.remove_managed_save:
+        raise VirtiofsError(
+            f"domain {state.name} has a managed save image, which it would start from without the change; "
+            "start it once, or set remove_managed_save"
+        )
+    return (RemoveManagedSave(state.name, state.uuid),)
+
+
+def _restart(state: DomainState, root: Element, options: Options) -> Restart:
+    if state.paused and not options.force_off:
+        raise VirtiofsError(f"domain {state.name} is paused and cannot be shut down; resume it, or set force_off")
+    if state.live is not None and not options.allow_pending:
+        pending = pending_edits(state.live, state.config)
+        if pending:
+            raise VirtiofsError(
+                f"domain {state.name}: a restart would also activate other edits of its definition that wait "
+                f"({', '.join(pending[:5])}): set allow_pending"
+            )
+    new = canonical(root)
+    older = [state.config]
+    if state.live is not None:
+        older.append(as_running(state.config, state.live))
+    kept: list[Document] = []
+    for document in older:
+        if document.canonical != new and document not in kept:
+            kept.append(document)
+    return Restart(state.name, state.uuid, tuple(kept), options.shutdown_timeout, options.force_off)
+
+
+def _change(wanted: Wanted, options: Options, host: Host) -> Change | None:
+    public = wanted.state.public
+    if public is None:
+        return None
+    after = public.copy()
+    edited(after, wanted, options, host)
+    return Change(f"domain {wanted.state.name}", serialised(public.root), serialised(after))
+
+
+def _batches(restarts: Sequence[Restart], parallel: int) -> tuple[Any, ...]:
+    if parallel == 1:
+        return tuple(restarts)
+    groups = [tuple(restarts[at : at + parallel]) for at in range(0, len(restarts), parallel)]
+    return tuple(group[0] if len(group) == 1 else RestartTogether(group) for group in groups)
+
+
+def _restart_required(each: _DomainPlan) -> list[dict[str, Any]]:
+    tags: dict[Any, list[str]] = {}
+    for item in each.waiting:
+        tags.setdefault((item.domain, item.reason), []).append(item.tag)
+    return [
+        {
+            "domain": domain,
+            "reason": reason.code,
+            "tags": waiting,
+            "message": f"domain {domain} must be shut down and started for {', '.join(waiting)}: {reason.words}",
+        }
+        for (domain, reason), waiting in tags.items()
+    ]
+
+
+def _result(wanted: Wanted, live: LivePlan, restarts: bool) -> dict[str, Any]:
+    state = wanted.state
+    tags = list(wanted.tags)
+    waiting = [] if restarts else [each.tag for each in live.waiting]
+    return {
+        "domain": state.name,
+        "uuid": state.uuid,
+        "running": state.live is not None,
+        "config": tags,
+        "live": [] if state.live is None else [tag for tag in tags if tag not in waiting],
+        "waiting": waiting,
+    }

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a running domain can be given without a restart, and what must wait and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import AttachLive, DetachLive, Reattach
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory, pci_ports, share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, serialised_element
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+
+_HOTPLUG: Version = (7, 9, 0)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why something waits for a restart: a code for a program, and words."""
+
+    code: str
+    words: str
+
+
+APPLY_CONFIG = Reason("apply_config", "only the definition was to be changed (apply: config)")
+NO_SHARED_MEMORY = Reason("no_shared_memory", "its running memory is not shared")
+NO_FREE_PORT = Reason("no_free_port", "the running machine has no free PCI port (spare_ports adds some)")
+NO_HOTPLUG = Reason("not_supported", "this libvirt driver has no hot-plug of virtiofs")
+DAEMON_DEAD = Reason("daemon_dead", "its virtiofsd is dead")
+MOUNTED = Reason("mounted", "the guest has it mounted (force_detach would change it under the guest)")
+MOUNT_UNKNOWN = Reason("mount_unknown", "nobody can tell whether the guest has it mounted (force_detach)")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    domain: str
+    tag: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """``before`` comes before the new definition, ``attach`` after it: a hot-plug checks the definition too."""
+
+    before: tuple[DetachLive | Reattach, ...] = ()
+    attach: tuple[AttachLive, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+
+
+def plan_live(
+    wanted: Wanted, config: Element, before: Mapping[str, Share], options: Options, host: Host
+) -> LivePlan:
+    """``config`` is the definition as it shall be, ``before`` what it had.
+
+    :raises VirtiofsError: a share would have to be detached that the guest has, or may have, mounted.
+    """
+    state = wanted.state
+    if state.live is None:
+        return LivePlan()
+    live = state.live_shares
+    steps: list[DetachLive | Reattach] = []
+    attach: list[AttachLive] = []
+    waiting: list[Waiting] = []
+
+    for tag in wanted.gone(live):
+        reason = _why_no_detach(state, tag, options, host)
+        if reason is None:
+            _refuse_mounted(wanted, tag, options)
+            steps.append(DetachLive(state.name, state.uuid, tag))
+        else:
+            waiting.append(Waiting(state.name, tag, reason))
+
+    new = any(item.share.tag not in live for item in wanted.present)
+    places = pci_ports.free_places(state.live.root) if new else None
+    left = None if places is None else places + sum(isinstance(step, DetachLive) for step in steps)
+    for item in wanted.present:
+        tag = item.share.tag
+        if tag in live:
+            differences = wanted.live_differences[tag]
+            if not differences and tag not in state.dead:
+                continue
+            reason = (
+                _why_no_detach(state, tag, options, host)
+                or _why_no_memory(state, host)
+                or _why_kept(wanted, tag, options)
+            )
+            if reason is None:
+                steps.append(_reattach(state, item, _copy(state.live.root, tag), before, differences))
+        else:
+            reason = _why_no_attach(state, options, host, left)
+            if reason is None:
+                xml = serialised_element(share.without_places(_copy(config, tag)))
+                attach.append(AttachLive(state.name, state.uuid, tag, xml, config=tag not in before))
+                left = None if left is None else left - 1
+        if reason is not None:
+            waiting.append(Waiting(state.name, tag, reason))
+    return LivePlan(tuple(steps), tuple(attach), tuple(waiting))
+
+
+def _why_no_attach(state: DomainState, options: Options, host: Host, places: int | None) -> Reason | None:
+    if options.apply == "config":
+        return APPLY_CONFIG
+    reason = _why_no_memory(state, host) or _why_no_hotplug(host)
+    return reason or (NO_FREE_PORT if places is not None and places <= 0 else None)
+
+
+def _why_no_memory(state: DomainState, host: Host) -> Reason | None:
+    if state.live is not None and not memory.is_shared(state.live.root):
+        return NO_SHARED_MEMORY
+    if state.memory_forgotten:
+        words = f"libvirt {dotted(host.libvirt)} was restarted and forgot that its memory is shared (9.2.0 would not)"
+        return Reason(NO_SHARED_MEMORY.code, words)
+    return None
+
+
+def _why_no_detach(state: DomainState, tag: str, options: Options, host: Host) -> Reason | None:
+    # A live detach with a dead daemon reports success, never completes and wedges all hot-plug of the guest.
+    if tag in state.dead:
+        return DAEMON_DEAD
+    return APPLY_CONFIG if options.apply == "config" else _why_no_hotplug(host)
+
+
+def _why_no_hotplug(host: Host) -> Reason | None:
+    if host.driver != "QEMU":
+        return NO_HOTPLUG
+    if host.libvirt < _HOTPLUG:
+        words = f"libvirt {dotted(host.libvirt)} cannot hot-plug virtiofs, {dotted(_HOTPLUG)} can"
+        return Reason("libvirt_too_old", words)
+    return None
+
+
+def _why_kept(wanted: Wanted, tag: str, options: Options) -> Reason | None:
+    if options.force_detach or wanted.unmounted_by_caller(tag):
+        return None
+    mounted = wanted.state.mounted.get(tag)
+    if mounted is None:
+        return MOUNT_UNKNOWN
+    return MOUNTED if mounted else None
+
+
+def _refuse_mounted(wanted: Wanted, tag: str, options: Options) -> None:
+    reason = _why_kept(wanted, tag, options)
+    if reason is None:
+        return
+    state = wanted.state
+    if reason is MOUNTED:
+        raise VirtiofsError(
+            f"share {tag} of domain {state.name} is mounted in the guest: unmount it there first, or set force_detach"
+        )
+    raise VirtiofsError(
+        f"share {tag} of domain {state.name}: nobody can tell whether the guest has it mounted (its agent does not "
+        "say): set guest_unmounted when you have seen that it is not, or force_detach"
+    )
+
+
+def _reattach(
+    state: DomainState, item: Item, live: Element, before: Mapping[str, Share], differences: tuple[str, ...]
+) -> Reattach:
+    old = share.without_places(live)
+    tag = item.share.tag
+    if tag in before and before[tag].binary is None:
+        # The live XML shows the daemon that libvirt chose; the next one is to be chosen anew.
+        share.forget_binary(old)
+    new = share.detached_copy(old)
+    share.write(new, item.share.only(differences))
+    return Reattach(state.name, state.uuid, tag, differences, serialised_element(old), serialised_element(new))
+
+
+def _copy(root: Element, tag: str) -> Element:
+    return next(share.detached_copy(item) for item in share.elements(root) if share.tag_of(item) == tag)

@@ -1,0 +1,261 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may be asked for, checked for all items before anything changes. Pure.
+
+libvirt checks neither the tag, nor the queue size, nor that the source is there: all three fail only when the
+domain starts.
+"""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, can_hold, path
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import IdMap, Share
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._system import paths
+from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
+
+# struct virtio_fs_config in the virtio specification.
+TAG_BYTES = 36
+
+QUEUE_MAXIMUM = 1024
+
+_VIRTIOFS: Version = (6, 2, 0)
+
+# libvirt's names of its drivers; the second one is for tests, and takes everything.
+_QEMU, _TEST = "QEMU", "TEST"
+
+_IN_A_SESSION: Version = (10, 0, 0)
+
+# libvirt's NEWS.
+_OPTION_SINCE: Mapping[str, Version] = {
+    "sandbox": (7, 2, 0),
+    "thread_pool": (8, 5, 0),
+    "idmap": (10, 0, 0),
+    "open_files": (10, 6, 0),
+}
+
+# Where the role puts shares: it shows every one of them.
+_SHARES_ROOTS = ("/shared",)
+
+
+# Few sources are shared with many domains.
+@functools.cache
+def _path_problem(path: str) -> str | None:
+    return paths.problem_with_path(path) or (None if can_hold(path) else "has a character that XML cannot hold")
+
+
+_RUST_ONLY = ("idmap", "open_files")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of ``shares``."""
+
+    domain: str
+    share: Share
+    absent: bool = False
+    require_mountpoint: bool = False
+    guest_unmounted: bool = False
+    allow_unsafe_source: bool = False
+    # Where the share is given by a read-only bind mount: what is mounted there.
+    bound_source: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"share {_shown(self.share.tag)} of domain {_shown(self.domain)}"
+
+
+def _shown(name: str) -> str:
+    """A name in a sentence, which is one line and gives no orders to a terminal."""
+    return name if name.isprintable() else repr(name)
+
+
+def check_items(items: Iterable[Item]) -> None:
+    """Everything that can be said without looking at the machine.
+
+    :raises VirtiofsError: naming the item and the option.
+    """
+    for item in items:
+        problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
+        if problem:
+            raise VirtiofsError(f"{item.label}: {problem}")
+
+
+def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
+    """What this libvirt and this virtiofsd cannot do. Returns sentences about programs that are not there yet.
+
+    :raises VirtiofsError: naming the item, the option and the version that can.
+    """
+    not_yet = []
+    for item in items:
+        if item.absent or host.driver == _TEST:
+            continue
+        if host.driver != _QEMU:
+            # Some take the element and ignore its driver.
+            raise VirtiofsError(f"{item.label}: virtiofs needs libvirt's {_QEMU} driver, {host.uri} has {host.driver}")
+        if host.has_device is False:
+            raise VirtiofsError(
+                f"{item.label}: QEMU {dotted(host.qemu)} on this hypervisor has no virtiofs device; QEMU 5.0 has"
+            )
+        if urlsplit(host.uri).path == "/session" and host.libvirt < _IN_A_SESSION:
+            raise VirtiofsError(
+                f"{item.label}: virtiofs needs libvirt {dotted(_IN_A_SESSION)} in {host.uri}, "
+                f"this is {dotted(host.libvirt)}"
+            )
+        daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
+        if item.share.binary and daemon is None:
+            # virtiofs_user_map may be about to write it.
+            not_yet.append(f"{item.label}: binary: {item.share.binary} is not a virtiofsd that can be run")
+        problem = _host_problem(item.share, host.libvirt, daemon) or _idmap_refused(item.share, host.uri)
+        if problem:
+            raise VirtiofsError(f"{item.label}: {problem}")
+    return tuple(not_yet)
+
+
+def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -> tuple[str, ...]:
+    """Whether each source may be shared. Returns sentences about sources that are not there yet.
+
+    :raises VirtiofsError: naming the item and what is wrong with its source.
+    """
+    not_yet = []
+    sources = dict.fromkeys(item.share.source for item in items if not item.absent)
+    plain = {source: paths.normalized(source) for source in sources if source}
+    holding = {above: path for path in plain.values() for above in _above(path)}
+    problems = {source: _unsafe(path, directories[source], holding) for source, path in plain.items()}
+    for item in items:
+        if item.absent or item.share.source is None:
+            continue
+        found = directories[item.share.source]
+        if found.silent is not None:
+            raise VirtiofsError(f"{item.label}: source: {found.silent}")
+        problem = problems[item.share.source]
+        if problem and not item.allow_unsafe_source:
+            raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")
+        if not found.exists:
+            not_yet.append(f"{item.label}: source: the directory {item.share.source} does not exist")
+        elif not found.directory:
+            raise VirtiofsError(f"{item.label}: source: {item.share.source} is not a directory")
+        elif item.require_mountpoint and not found.mountpoint:
+            not_yet.append(
+                f"{item.label}: source: {item.share.source} is not a mount point (require_mountpoint is set): "
+                "the guest would fill the host's own filesystem"
+            )
+    return tuple(not_yet)
+
+
+def check_images(items: Iterable[Item], domains: Mapping[str, Element]) -> None:
+    """Whether a source holds a disk image of a domain: a guest could then write another guest's disk.
+
+    :raises VirtiofsError: it does.
+    """
+    checked = {item.share.source: item for item in items if not (item.absent or item.allow_unsafe_source)}
+    asking = {paths.normalized(source): item for source, item in checked.items() if source is not None}
+    # Many images lie in few directories.
+    held_in: dict[str, str | None] = {}
+    for name, root in domains.items() if asking else ():
+        for image in path("devices/disk/source/@file")(root):
+            directory = image.rpartition("/")[0]
+            if directory not in held_in:
+                held_in[directory] = next((above for above in _above(image) if above in asking), None)
+            held = held_in[directory]
+            if held:
+                raise VirtiofsError(
+                    f"{asking[held].label}: source: {held} holds the disk image {image} of domain {name}; "
+                    "allow_unsafe_source would share it"
+                )
+
+
+def _unsafe(plain: str, found: Directory, holding: Mapping[str, str]) -> str | None:
+    if found.symlink:
+        return f"{found.symlink} in {plain} is a symlink, whose target can change"
+    if plain in paths.system_directories or plain in paths.public_directories or plain in _SHARES_ROOTS:
+        return f"{plain} is a system directory"
+    for tree in paths.system_trees:
+        if paths.within(plain, tree) or paths.within(tree, plain):
+            return f"{plain} is above or below the system directory {tree}"
+    if plain in holding:
+        return f"{plain} holds {holding[plain]}, the source of another share"
+    return None
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories that a path is in, nearest first."""
+    while path not in ("/", ""):
+        path = posixpath.dirname(path)
+        yield path
+
+
+def _tag_problem(tag: str) -> str | None:
+    size = len(tag.encode("utf-8", "surrogateescape"))
+    if not tag:
+        return "tag is empty"
+    if not tag.isprintable():
+        return "tag has a character that cannot be printed"
+    if size > TAG_BYTES:
+        return f"tag has {size} bytes, at most {TAG_BYTES} fit"
+    return None
+
+
+def _value_problem(share: Share) -> str | None:
+    if share.source is None:
+        return "source is missing"
+    problem = _path_problem(share.source)
+    if problem:
+        return f"source: {share.source!r} {problem}"
+    queue = share.queue
+    if queue is not None and (not 1 <= queue <= QUEUE_MAXIMUM or queue & (queue - 1)):
+        return f"queue must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
+    if share.thread_pool is not None and share.thread_pool < 0:
+        return f"thread_pool must not be negative, not {share.thread_pool}"
+    if share.open_files is not None and share.open_files < 1:
+        return f"open_files must be at least 1, not {share.open_files}"
+    if share.binary is not None:
+        problem = _path_problem(share.binary)
+        if problem:
+            return f"binary: {share.binary!r} {problem}"
+    return _idmap_problem(share.idmap)
+
+
+def _idmap_problem(idmap: IdMap | None) -> str | None:
+    for kind in ("uid", "gid") if idmap is not None else ():
+        for item in getattr(idmap, kind):
+            if item.start < 0 or item.target < 0 or item.count < 1:
+                return f"idmap: {kind}: start and target must not be negative, and count at least 1"
+    return None
+
+
+def _idmap_refused(share: Share, uri: str) -> str | None:
+    # Seen with virtiofsd 1.13.2: "uid_map can only be used by unprivileged user". The domain would not start.
+    if share.idmap in (None, IdMap()) or urlsplit(uri).path == "/session":
+        return None
+    return (
+        "idmap: virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does "
+        "it, or binary with a script of virtiofs_user_map"
+    )
+
+
+def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> str | None:
+    if libvirt < _VIRTIOFS:
+        return f"libvirt {dotted(libvirt)} has no virtiofs, {dotted(_VIRTIOFS)} has"
+    asked = share.differences(Share(share.tag, share.source))
+    for option, since in _OPTION_SINCE.items():
+        if option in asked and libvirt < since:
+            return f"{option} needs libvirt {dotted(since)}, this is {dotted(libvirt)}"
+    if daemon is None:
+        return None
+    for option in _RUST_ONLY:
+        if option in asked and daemon.flavour == "c":
+            return f"{option} needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
+    for option in ("lock_posix", "lock_flock"):
+        if option in asked and "separate-options" in daemon.features:
+            return f"{option}: {daemon.name} has no locks shared between guests; versions before 1.11.1 took the option"
+    return None

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was read about a hypervisor and its domains, as values. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
+
+Version = tuple[int, int, int]
+
+
+def dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+@dataclass(frozen=True)
+class DomainState:
+    """A domain as it is. ``live`` is None while it is off.
+
+    ``config`` is the persistent definition with its secrets and is never shown; ``public`` is the same without
+    them, read only when somebody wants a diff. ``memory_forgotten``: libvirt was restarted since the domain was
+    started, and is one that then no longer knows that memory is shared. ``dead`` has the tags whose daemon is gone.
+    ``mounted`` has what the guest says of the tags it was asked about, None where nobody can tell.
+    """
+
+    name: str
+    uuid: str
+    config: Document
+    live: Document | None = None
+    public: Document | None = None
+    persistent: bool = True
+    paused: bool = False
+    managed_save: bool = False
+    memory_forgotten: bool = False
+    dead: frozenset[str] = frozenset()
+    mounted: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @functools.cached_property
+    def config_shares(self) -> Mapping[str, Share]:
+        return share.shares_in(self.config.root)
+
+    @functools.cached_property
+    def live_shares(self) -> Mapping[str, Share]:
+        """Empty while it is off."""
+        return {} if self.live is None else share.shares_in(self.live.root)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What stands on the host at the path of a source. ``silent``: why nobody can tell, all else means nothing then."""
+
+    exists: bool = True
+    directory: bool = True
+    symlink: str | None = None
+    mountpoint: bool = False
+    submounts: tuple[str, ...] = ()
+    silent: str | None = None
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A read-only bind mount of ours. ``mounted``: now, read-only, of ``source``; ``kept``: in fstab as we write it."""
+
+    path: str
+    source: str
+    mounted: bool = True
+    kept: bool = True
+
+
+@dataclass(frozen=True)
+class Host:
+    """What this hypervisor is and can do. ``driver`` is libvirt's name: QEMU or TEST."""
+
+    uri: str = "qemu:///system"
+    driver: str = "QEMU"
+    libvirt: Version = (0, 0, 0)
+    qemu: Version = (0, 0, 0)
+    virtiofsd: Virtiofsd | None = None
+    binaries: Mapping[str, Virtiofsd | None] = field(default_factory=dict)
+    directories: Mapping[str, Directory] = field(default_factory=dict)
+    binds: Mapping[str, Bind] = field(default_factory=dict)
+    # None: this libvirt does not tell.
+    has_device: bool | None = None

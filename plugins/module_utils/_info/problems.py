@@ -1,0 +1,307 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong, or will be, and what to do about it. Pure.
+
+Each problem is a dict of ``what`` (a code for a program), ``where``, ``message`` (a sentence) and ``remedy``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._info import drift
+from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
+
+Problem = dict[str, Any]
+
+HYPERVISOR = "hypervisor"
+
+_OLDEST_QEMU: Version = (5, 0, 0)
+_OLDEST_LIBVIRT: Version = (6, 2, 0)
+
+# libvirt's NEWS for 10.5.0; QEMU's for 8.2; virtiofsd says it by its feature.
+_MIGRATION_LIBVIRT: Version = (10, 5, 0)
+_MIGRATION_QEMU: Version = (8, 2, 0)
+_MIGRATION_FEATURE = "migrate-precopy"
+
+# A guest that has this many files open ends the daemon, and all of the share with it.
+_FEW_FILES = 65536
+_NEARLY_ALL = 0.8
+
+_HARDENED = ("nosuid", "nodev")
+
+
+def problems(facts: Facts) -> list[Problem]:
+    """Everything that is wrong on this hypervisor, the worst first."""
+    found = [
+        *_of_host(facts),
+        *(problem for domain in facts.domains for problem in _of_domain(domain, facts)),
+        *_of_sources(facts),
+    ]
+    return sorted(found, key=lambda problem: _ORDER.index(problem["what"]))
+
+
+_ORDER = (
+    "daemon_dead",
+    "stale_mount",
+    "source_unmounted",
+    "source_missing",
+    "daemon_missing",
+    "hypervisor_too_old",
+    "memory_not_shared",
+    "memory_directory_small",
+    "drift",
+    "not_mounted_in_guest",
+    "left_mounted_in_guest",
+    "open_files_low",
+    "mount_not_hardened",
+    "parent_open",
+    "migration_blocked",
+)
+
+
+def _of_host(facts: Facts) -> Iterator[Problem]:
+    host = facts.host
+    if host.driver != "QEMU":
+        return
+    if host.libvirt < _OLDEST_LIBVIRT or host.qemu < _OLDEST_QEMU:
+        yield _problem(
+            "hypervisor_too_old",
+            HYPERVISOR,
+            f"libvirt {dotted(host.libvirt)} with QEMU {dotted(host.qemu)} has no virtiofs",
+            f"install libvirt {dotted(_OLDEST_LIBVIRT)} and QEMU {dotted(_OLDEST_QEMU)}, or newer",
+        )
+    if host.virtiofsd is None:
+        yield _problem(
+            "daemon_missing",
+            HYPERVISOR,
+            "no virtiofsd is installed: no domain with a share can start",
+            "install the package virtiofsd (qemu-system-common on Debian 12), or run the role virtio.fs.virtiofs_host",
+        )
+    yield from _memory_directory(facts)
+    yield from _migration(facts)
+
+
+def _of_domain(domain: Domain, facts: Facts) -> Iterator[Problem]:
+    where = f"domain {domain.name}"
+    if domain.config and not memory.is_shared(domain.state.config.root):
+        yield _problem(
+            "memory_not_shared",
+            where,
+            "its definition has shares and no shared memory: libvirt refuses to start it",
+            "run virtio.fs.share, or add <source type='memfd'/> and <access mode='shared'/> to its <memoryBacking>",
+        )
+    for tag, share in {**domain.live, **domain.config}.items():
+        if share.binary is not None and facts.host.binaries.get(share.binary, True) is None:
+            yield _problem(
+                "daemon_missing",
+                _share_of(domain, tag),
+                f"its virtiofsd {share.binary} is not there, or is no virtiofsd",
+                f"install it, or take the binary out of the share's definition: libvirt then chooses {_default(facts)}",
+            )
+    for tag in sorted(domain.state.dead):
+        yield _problem(
+            "daemon_dead",
+            _share_of(domain, tag),
+            "its virtiofsd has ended: whatever touches the share in the guest hangs",
+            f"shut {domain.name} down (by force when it hangs) and start it: virtiofs_host_apply: restart and "
+            "virtiofs_host_force_off: true; the cause is in /var/log/libvirt/qemu/"
+            f"{domain.name}-*-virtiofsd.log",
+        )
+    for daemon in domain.daemons:
+        if daemon.tag not in domain.state.dead:
+            yield from _of_daemon(domain, daemon, facts)
+    yield from _drift(domain, facts)
+    yield from _in_guest(domain)
+
+
+def _of_daemon(domain: Domain, daemon: Daemon, facts: Facts) -> Iterator[Problem]:
+    share = domain.live[daemon.tag]
+    source = facts.sources.get(share.source or "")
+    if source is not None and is_stale(daemon, source):
+        yield _problem(
+            "stale_mount",
+            _share_of(domain, daemon.tag),
+            f"its daemon serves another directory than the one that is on {share.source} now: the guest writes where "
+            "the hypervisor does not look",
+            f"unmount it in the guest, detach and attach it, or shut {domain.name} down and start it; what the guest "
+            "has written meanwhile is on the filesystem that was mounted before",
+        )
+    limit, used = daemon.files_limit, daemon.files_open or 0
+    if limit is not None and (limit < _FEW_FILES or used > _NEARLY_ALL * limit):
+        yield _problem(
+            "open_files_low",
+            _share_of(domain, daemon.tag),
+            f"its virtiofsd has {used} of at most {limit} files open, and ends when it needs more",
+            "set open_files for the share (libvirt 10.6 or newer), or a higher LimitNOFILE for libvirt's service",
+        )
+
+
+def is_stale(daemon: Daemon, source: Source) -> bool:
+    """Whether the daemon serves something else than what is at the path now. Unknown is no."""
+    if daemon.serves is None or source.mount is None:
+        return False
+    beyond = posixpath.relpath(source.path, source.mount.path)
+    return daemon.serves != (source.mount.device, posixpath.normpath(posixpath.join(source.mount.root, beyond)))
+
+
+def _drift(domain: Domain, facts: Facts) -> Iterator[Problem]:
+    reasons = {each.tag: each.reason for each in drift.waiting(domain, facts.host)}
+    for each in drift.drift(domain):
+        reason = reasons.get(each.tag)
+        if each.kind == "live_only":
+            remedy = "add it to virtiofs_host_shares and run virtio.fs.share to keep it; else unmount it in the guest"
+        elif reason is None:
+            remedy = "run virtio.fs.share: it needs no restart"
+        else:
+            remedy = f"shut {domain.name} down and start it (virtiofs_host_apply: restart): {reason.words}"
+        yield _problem("drift", _share_of(domain, each.tag), f"it {each.words}", remedy)
+
+
+def _in_guest(domain: Domain) -> Iterator[Problem]:
+    if domain.mounts is None:
+        return
+    mounted = {mount.source: mount.path for mount in domain.mounts}
+    for tag in domain.live:
+        if tag not in mounted:
+            yield _problem(
+                "not_mounted_in_guest",
+                _share_of(domain, tag),
+                "the guest has it and does not mount it",
+                "give the share a mount in virtiofs_host_shares and run virtio.fs.share; or leave it so",
+            )
+    for tag, path in mounted.items():
+        if tag not in domain.live:
+            yield _problem(
+                "left_mounted_in_guest",
+                _share_of(domain, tag),
+                f"the guest has it mounted on {path}, and its machine no longer has it: every access fails",
+                f"unmount {path} in the guest and take the line out of its fstab",
+            )
+
+
+def _of_sources(facts: Facts) -> Iterator[Problem]:
+    by_path: dict[str, list[Share]] = {}
+    for domain in facts.domains:
+        for share in (*domain.config.values(), *domain.live.values()):
+            by_path.setdefault(share.source or "", []).append(share)
+    for path, source in sorted(facts.sources.items()):
+        shares = by_path.get(path, ())
+        if not shares:
+            continue
+        where = f"{path} (share {', '.join(sorted({share.tag for share in shares}))})"
+        if source.unmounted is not None:
+            yield _problem(
+                "source_unmounted",
+                where,
+                f"nothing is mounted on {source.unmounted}, which fstab names: guests write to the filesystem below it",
+                f"stop the guests' writing, mount {source.unmounted}, then re-attach the share or restart the domain",
+            )
+        elif source.exists is False:
+            yield _problem(
+                "source_missing",
+                where,
+                "the shared directory does not exist: its domains cannot start",
+                "make the directory (virtio.fs.share does), or take the share away",
+            )
+        elif not all(share.readonly for share in shares):
+            # What a guest can only read, it cannot plant anything in.
+            yield from _openness(source, where)
+
+
+def _openness(source: Source, where: str) -> Iterator[Problem]:
+    mount = source.mount
+    if mount is not None and mount.path != "/":
+        lacking = [option for option in _HARDENED if option not in mount.options]
+        if lacking:
+            yield _problem(
+                "mount_not_hardened",
+                where,
+                f"{mount.path} is mounted without {' and '.join(lacking)}: root in a guest can leave set-uid programs "
+                "and device nodes on the hypervisor",
+                f"mount -o remount,{','.join(lacking)} {mount.path}, and the same in fstab",
+            )
+    if source.sheltered is False:
+        yield _problem(
+            "parent_open",
+            where,
+            "every user of the hypervisor can reach what guests put there",
+            f"chmod 0700 {posixpath.dirname(source.path)} when nobody else needs it, or share below a directory of "
+            "mode 0700",
+        )
+
+
+def _memory_directory(facts: Facts) -> Iterator[Problem]:
+    directory = facts.memory_directory
+    if directory is None:
+        return
+    using = [domain for domain in facts.domains if memory_backing(domain.state.config.root) == "file"]
+    needed = sum(memory_size(domain.state.config.root) for domain in using)
+    if needed > directory.room:
+        yield _problem(
+            "memory_directory_small",
+            HYPERVISOR,
+            f"{', '.join(domain.name for domain in using)} keep their memory in files, {_gib(needed)} when all run, "
+            f"and {directory.path} has room for {_gib(directory.room)}: a guest dies when it is full",
+            "use memfd, or give memory_backing_dir in qemu.conf more room (virtiofs_host_memory_backing_dir)",
+        )
+
+
+def _migration(facts: Facts) -> Iterator[Problem]:
+    with_shares = [domain.name for domain in facts.domains if domain.live]
+    host = facts.host
+    if not with_shares:
+        return
+    lacking = []
+    if host.libvirt < _MIGRATION_LIBVIRT:
+        lacking.append(f"libvirt {dotted(_MIGRATION_LIBVIRT)} (this is {dotted(host.libvirt)})")
+    if host.qemu < _MIGRATION_QEMU:
+        lacking.append(f"QEMU {dotted(_MIGRATION_QEMU)} (this is {dotted(host.qemu)})")
+    if host.virtiofsd is not None and _MIGRATION_FEATURE not in host.virtiofsd.features:
+        lacking.append(f"virtiofsd 1.11 (this is {host.virtiofsd.name})")
+    if lacking:
+        yield _problem(
+            "migration_blocked",
+            f"domains {', '.join(with_shares)}" if len(with_shares) > 1 else f"domain {with_shares[0]}",
+            "cannot be migrated, saved, or suspended when the hypervisor shuts down, as long as there are shares",
+            f"it takes {' and '.join(lacking)}; until then shut them down instead",
+        )
+
+
+def memory_backing(root: Any) -> str:
+    """``memfd``, ``file``, ``hugepages`` or ``anonymous``, as libvirt makes it of this document."""
+    if root.find("memoryBacking/hugepages") is not None:
+        return "hugepages"
+    source = root.find("memoryBacking/source")
+    if source is not None:
+        return str(source.get("type"))
+    # Shared memory without a source is a file of the guest's size.
+    return "file" if memory.is_shared(root) else "anonymous"
+
+
+def memory_size(root: Any) -> int:
+    """Bytes. libvirt writes KiB, whatever unit it was given."""
+    return int(root.findtext("memory") or "0") * 1024
+
+
+def _share_of(domain: Domain, tag: str) -> str:
+    return f"domain {domain.name}, share {tag}"
+
+
+def _default(facts: Facts) -> str:
+    return "none, as there is none" if facts.host.virtiofsd is None else facts.host.virtiofsd.path
+
+
+def _gib(number: int) -> str:
+    return f"{number / 1024**3:.1f} GiB"
+
+
+def _problem(what: str, where: str, message: str, remedy: str) -> Problem:
+    return {"what": what, "where": where, "message": message, "remedy": remedy}

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lines that one run writes to fstab, and what stays of them when a mount fails. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of the filesystem with this label. ``old`` are the lines that it may take the place of."""
+
+    label: str
+    entry: Entry
+    old: tuple[Entry, ...] = ()
+
+    def replaced(self, text: str) -> tuple[Entry, ...]:
+        """The lines of the mount point that the filesystem had before; none when this one has a line already."""
+        there = fstab.entries(text)
+        before = line_of(there, self.label, self.entry.mount_point)
+        return tuple(
+            other
+            for other in there
+            if before is not None
+            and mounts(other, self.label)
+            and other.mount_point == before.mount_point != self.entry.mount_point
+        )
+
+
+def mounts(entry: Entry, label: str) -> bool:
+    """Whether a line mounts the filesystem of this label. One of swap names a label too, and no mount point."""
+    return entry.tag == ("LABEL", label) and entry.path.startswith("/")
+
+
+def line_of(entries: Iterable[Entry], label: str, mount_point: str) -> Entry | None:
+    """The line for the mount point, or else the first one for the label: its mount point has changed."""
+    labelled = None
+    for entry in entries:
+        if entry.mount_point == mount_point:
+            return entry
+        if labelled is None and mounts(entry, label):
+            labelled = entry
+    return labelled
+
+
+@dataclass
+class Written:
+    """Lines that are in fstab now, the text that they were written to, and the mount points that still wait."""
+
+    before: str
+    lines: tuple[Line, ...]
+    waiting: set[str]
+
+    def taken_back(self, now: str) -> str:
+        """The text without the lines that wait: as it was, byte for byte, but for the lines that are mounted."""
+        if now == with_lines(self.before, self.lines):
+            return with_lines(self.before, (line for line in self.lines if line.entry.mount_point not in self.waiting))
+        # Somebody else has changed another line since.
+        for line in self.lines:
+            if line.entry.mount_point in self.waiting:
+                now = self._without(line, now)
+        return now
+
+    def _without(self, line: Line, now: str) -> str:
+        old = fstab.entries(self.before)
+        same = [other for other in old if other.mount_point == line.entry.mount_point]
+        now = fstab.with_entry(now, same[0]) if same else fstab.without_entries(now, lambda other: other == line.entry)
+        for other in line.replaced(self.before):
+            now = fstab.with_entry(now, other)
+        return now
+
+
+def written(text: str, lines: Iterable[Line]) -> str:
+    """The text with the lines, when it is still the one that was looked at.
+
+    :raises VirtiofsError: somebody has given a mount point to something else since.
+    """
+    for line in lines:
+        for other in fstab.entries(text):
+            if other.mount_point == line.entry.mount_point and other not in (*line.old, line.entry):
+                raise VirtiofsError(
+                    f"{line.label}, path: somebody wrote a line for {other.spec} on {other.path} to fstab meanwhile, "
+                    "run it again"
+                )
+        text = with_lines(text, (line,))
+    return text
+
+
+def with_lines(text: str, lines: Iterable[Line]) -> str:
+    for line in lines:
+        replaced = line.replaced(text)
+        text = fstab.with_entry(fstab.without_entries(text, replaced.__contains__), line.entry)
+    return text

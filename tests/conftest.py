@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lets the tests run from a plain clone, whatever its folder is called."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _found() -> bool:
+    try:
+        return importlib.util.find_spec("ansible_collections.virtio.fs") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if not _found():
+    # Plugins import each other by the full name of the collection, which Python finds by the names of folders.
+    folder = Path(tempfile.mkdtemp(prefix="virtio-fs-tests-"))
+    atexit.register(shutil.rmtree, folder)
+    (folder / "ansible_collections/virtio").mkdir(parents=True)
+    (folder / "ansible_collections/virtio/fs").symlink_to(ROOT)
+    sys.path.insert(0, str(folder))
+    # Some tests start programs that import them as well.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))

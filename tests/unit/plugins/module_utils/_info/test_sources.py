@@ -1,0 +1,90 @@
+# Copyright (c) 2026 the virtio.fs authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read about shared paths and daemons, from the real machine and from texts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.virtio.fs.plugins.module_utils._info import sources
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
+
+# A closed directory with an own mount, as mountinfo has them.
+MOUNTS = mountinfo.parse("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /shared/a rw - ext4 /dev/sdb1 rw\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "fstab", "missing"),
+    [
+        ("/shared/a", "LABEL=a /shared/a ext4 rw 0 0", None),
+        ("/shared/b", "LABEL=b /shared/b ext4 rw 0 0", "/shared/b"),
+        ("/shared/b/deep", "LABEL=b /shared/b/ ext4 rw 0 0", "/shared/b"),
+        ("/shared/bc", "LABEL=b /shared/b ext4 rw 0 0", None),
+        ("/shared/a/x", "LABEL=s /shared ext4 rw 0 0", "/shared"),
+        ("/shared/a", "LABEL=root / ext4 rw 0 1\nLABEL=s none swap sw 0 0", None),
+    ],
+)
+def test_a_mount_point_of_fstab_must_be_mounted(path: str, fstab: str, missing: str | None):
+    assert sources.missing_mount(path, MOUNTS, mounts_fstab.entries(fstab)) == missing
+
+
+def test_a_path_as_it_is(tmp_path: Path):
+    found = sources.look(f"{tmp_path}/", mountinfo.current(), ())
+    assert (found.path, found.exists, found.unmounted) == (str(tmp_path), True, None)
+    assert found.size
+    assert found.mount is not None
+    assert not sources.look(f"{tmp_path}/none", mountinfo.current(), ()).exists
+
+
+def test_a_filesystem_that_may_not_answer_is_not_asked():
+    remote = mountinfo.parse("1 0 0:9 / / rw - nfs4 server:/x rw\n")
+    found = sources.look("/", remote, ())
+    assert (found.exists, found.size, found.sheltered) == (None, None, None)
+
+
+@pytest.mark.parametrize(("mode", "sheltered"), [(0o700, True), (0o750, True), (0o711, False), (0o755, False)])
+def test_a_closed_directory_above_shelters_and_the_shared_one_does_not(mode: int, sheltered: bool):
+    # Not below pytest's own directory, which is closed itself.
+    parent = Path("/var/tmp") / f"virtiofs-sheltered-{os.getpid()}"
+    (parent / "data").mkdir(parents=True)
+    try:
+        (parent / "data").chmod(0o700)
+        parent.chmod(mode)
+        assert sources.look(str(parent / "data"), mountinfo.current(), ()).sheltered is sheltered
+    finally:
+        (parent / "data").rmdir()
+        parent.rmdir()
+
+
+def test_the_memory_directory_is_what_qemu_conf_says(tmp_path: Path):
+    assert sources.memory_setting('#memory_backing_dir = "/x"\n') == "/var/lib/libvirt/qemu/ram"
+    assert sources.memory_setting('user = "root"\n memory_backing_dir = "/ram"\n') == "/ram"
+    conf = tmp_path / "qemu.conf"
+    conf.write_text(f'memory_backing_dir = "{tmp_path}/ram/deep"\n')
+    free = sources.memory_directory(str(conf))
+    (tmp_path / "ram" / "deep").mkdir(parents=True)
+    (tmp_path / "ram" / "deep" / "memory").write_bytes(b"x" * 2**20)
+    os.sync()
+    used = sources.memory_directory(str(conf))
+    assert free is not None
+    assert used is not None
+    assert used.path == f"{tmp_path}/ram/deep"
+    # What memory files take already counts as room, so the sum stays.
+    assert abs(used.room - free.room) < 64 * 2**20
+
+
+def test_a_process_as_it_is():
+    here = sources.daemon("data", os.getpid(), "/usr/libexec/virtiofsd", mountinfo.current())
+    assert here.files_open
+    assert here.files_limit
+    # It has no root of its own, so it is not known to serve another directory.
+    assert here.serves is None
+
+
+def test_a_process_that_is_gone_tells_nothing():
+    gone = sources.daemon("data", 2**22 + 1, None, mountinfo.current())
+    assert (gone.files_open, gone.files_limit, gone.serves) == (None, None, None)
