@@ -4,12 +4,13 @@
 
 """Read, plan, apply, read again: the only place that knows check mode, diff and failing.
 
-A module hands over two functions. ``read`` does the I/O and returns typed values, ``plan`` is pure and
-returns a :class:`Plan`. What changed is ``bool(plan.steps)``, in check mode and out of it.
+A module hands over three functions. ``wanted`` checks its options and is pure, ``read`` does the I/O and returns typed
+values, ``plan`` is pure and returns a :class:`Plan`. What changed is ``bool(plan.steps)``, in check mode and out of it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Mapping
@@ -20,8 +21,10 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, V
 
 _PAUSE_SECONDS = 0.5
 
+Target = TypeVar("Target")
 Target_contra = TypeVar("Target_contra", contravariant=True)
 State = TypeVar("State")
+Wanted = TypeVar("Wanted")
 
 
 class Step(Protocol[Target_contra]):
@@ -91,57 +94,67 @@ class Module(Protocol):
 
 def reconcile(
     module: Module,
-    target: Target_contra,
-    read: Callable[[], State],
-    plan: Callable[[State], Plan],
+    wanted: Callable[[], Wanted],
+    read: Callable[[Wanted], State],
+    plan: Callable[[Wanted, State], Plan],
+    target: Target,
     *,
-    patience: float = 0,
+    wait_seconds: float = 0,
 ) -> None:
     """Bring the machine to what ``plan`` asks for, and end the module.
 
-    After the last step the state is read and planned again; what is then left to do is an error. So a
-    module that is not idempotent fails at its first run, in a sentence.
+    ``wanted`` turns the options into checked values, once and before anything is read. After the last step the
+    state is read and planned again; what is then left to do is an error. So a module that is not idempotent fails
+    at its first run, in a sentence.
 
-    ``patience`` is how many seconds a real run waits for what is ``not_yet`` there: a device that was plugged
-    in a moment ago.
+    ``wait_seconds`` is how long a real run waits for what is ``not_yet`` there: a device that was plugged in a
+    moment ago.
     """
     done: list[str] = []
     first = Plan()
+
+    def fail(sentence: str, **result: Any) -> None:
+        result |= {"changed": bool(done), "actions": done}
+        if module._diff and done:
+            diff = _diff_so_far(first, lambda: plan(checked, read(checked)))
+            if diff is not None:
+                result["diff"] = diff
+        module.fail_json(msg=sentence, **result)
+
     try:
-        first = plan(read())
+        checked = wanted()
+        first = plan(checked, read(checked))
         if module.check_mode:
             last = first
             for sentence in first.not_yet:
                 module.warn(sentence)
         else:
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + wait_seconds
             while first.not_yet and time.monotonic() < deadline:
                 time.sleep(_PAUSE_SECONDS)
-                first = plan(read())
+                first = plan(checked, read(checked))
             if first.not_yet:
                 raise VirtiofsError(first.not_yet[0])
             for step in first.steps:
                 step.apply(target)
                 done.append(step.summary)
-            last = plan(read()) if first.steps else first
+            last = plan(checked, read(checked)) if first.steps else first
             if last.steps:
                 raise VirtiofsError("still to do after everything was applied: " + "; ".join(last.actions))
     except NotYet as error:
         if not module.check_mode:
-            _fail(module, str(error), done, first)
+            fail(str(error))
             return
         module.warn(str(error))
         actions = list(error.actions)
         _exit(module, {"changed": bool(actions), "actions": actions}, Plan())
         return
     except VirtiofsError as error:
-        _fail(module, str(error), done, first, error.result)
+        fail(str(error), **error.result)
         return
     except Exception as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{at.name}, line {at.lineno}"
-        sentence = f"a defect in virtio.fs, please report it: {type(error).__name__}: {error} ({where})"
-        _fail(module, sentence, done, first)
+        # Ansible shows ``exception`` only to who asks for it.
+        fail(_defect(error), exception=traceback.format_exc())
         return
     for warning in dict.fromkeys(first.warnings + last.warnings):
         module.warn(warning)
@@ -154,10 +167,23 @@ def _exit(module: Module, result: dict[str, Any], plan: Plan) -> None:
     module.exit_json(**result)
 
 
-def _fail(
-    module: Module, sentence: str, done: list[str], plan: Plan, extra: Mapping[str, Any] | None = None
-) -> None:
-    result: dict[str, Any] = {**(extra or {}), "changed": bool(done), "actions": done}
-    if module._diff and done:
-        result["diff"] = plan.diff
-    module.fail_json(msg=sentence, **result)
+def _diff_so_far(first: Plan, plan_again: Callable[[], Plan]) -> list[dict[str, str]] | None:
+    """What a run that failed half way has changed: what was planned, up to where the machine is now.
+
+    None where the machine cannot be read any more: a diff that nobody has looked at is worse than none.
+    """
+    try:
+        left = {change.name: change.before for change in plan_again().changes}
+    except Exception:
+        return None
+    reached = [dataclasses.replace(change, after=left.get(change.name, change.after)) for change in first.changes]
+    return Plan(changes=tuple(reached)).diff
+
+
+def _defect(error: Exception) -> str:
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    file = at.filename.rpartition("/plugins/")[2] or at.filename
+    return (
+        f"a defect in virtio.fs, please report it: {type(error).__name__}: {error} "
+        f"({file}, line {at.lineno}, in {at.name})"
+    )

@@ -73,7 +73,6 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtio.fs.plugins.module_utils._directory import plan, read, wanted
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
@@ -95,11 +94,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        directories = wanted(module.params["directories"])
-    except VirtiofsError as error:
-        module.fail_json(msg=str(error), changed=False, actions=[])
-    reconcile(module, None, lambda: read(directories), lambda found: plan(directories, found))
+    reconcile(module, lambda: wanted(module.params["directories"]), read, plan, None)
 
 
 if __name__ == "__main__":

@@ -219,10 +219,11 @@ def main() -> None:
 
     reconcile(
         module,
+        wanted,
+        lambda mounts: read(guest.fstab, mounts, given["exclusive"], guest.wait),
+        lambda mounts, state: plan(state, mounts, given["exclusive"]),
         guest,
-        lambda: read(guest.fstab, wanted(), given["exclusive"], guest.wait),
-        lambda state: plan(state, wanted(), given["exclusive"]),
-        patience=guest.wait,
+        wait_seconds=guest.wait,
     )
 
 

@@ -252,10 +252,10 @@ import pwd
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 ITEM = {
@@ -293,16 +293,16 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(msg="virtiofs_partition needs root: run it with become: true", changed=False, actions=[])
-    try:
-        wanted = partition_wanted.wanted(
+    target = Target(fstab="")
+
+    def wanted() -> Wanted:
+        checked = partition_wanted.wanted(
             module.params, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid
         )
-    except VirtiofsError as error:
-        module.fail_json(msg=str(error), changed=False, actions=[])
-    target = Target(fstab=wanted.fstab)
-    reconcile(
-        module, target, lambda: read.read(target, wanted), lambda state: plan.plan(wanted, state)
-    )
+        target.fstab = checked.fstab
+        return checked
+
+    reconcile(module, wanted, lambda checked: read.read(target, checked), plan.plan, target)
 
 
 if __name__ == "__main__":

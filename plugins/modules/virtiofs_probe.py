@@ -233,9 +233,12 @@ probes:
       type: float
 """
 
+from collections.abc import Sequence
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._probe.run import ACTIONS, plan, probes, run
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._probe.run import ACTIONS, Probe, plan, probes, run
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
@@ -261,13 +264,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    if given["timeout"] < 1:
-        module.fail_json(msg=f"timeout must be at least 1, not {given['timeout']}", changed=False, actions=[])
+
+    def wanted() -> Sequence[Probe]:
+        if given["timeout"] < 1:
+            raise VirtiofsError(f"timeout must be at least 1, not {given['timeout']}")
+        return probes(given["probes"])
+
     reconcile(
-        module,
-        None,
-        lambda: run(probes(given["probes"]), given["timeout"], writing=not module.check_mode),
-        lambda results: plan(probes(given["probes"]), results),
+        module, wanted, lambda checked: run(checked, given["timeout"], writing=not module.check_mode), plan, None
     )
 
 

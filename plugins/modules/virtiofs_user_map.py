@@ -116,6 +116,7 @@ binaries:
   sample: {homes: /usr/sbin/virtiofsd-map-0123456789abcdef}
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -124,7 +125,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsE
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import problem_with_path
 from ansible_collections.virtio.fs.plugins.module_utils._user_map import plan
-from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import wanted
+from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import UserMap, wanted
 
 
 def main() -> None:
@@ -151,19 +152,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    try:
+
+    def checked() -> Sequence[UserMap]:
         for option in ("directory", "virtiofsd"):
             problem = problem_with_path(given[option]) if given[option] is not None else None
             if problem:
                 raise VirtiofsError(f"{option}: {given[option]!r} {problem}")
-        maps = wanted(given["maps"], plan.accounts)
-    except VirtiofsError as error:
-        module.fail_json(msg=str(error), changed=False, actions=[])
+        return wanted(given["maps"], plan.accounts)
+
     reconcile(
         module,
+        checked,
+        lambda maps: plan.read(given["virtiofsd"], given["directory"], maps),
+        lambda maps, found: plan.plan(found, given["directory"], maps),
         None,
-        lambda: plan.read(given["virtiofsd"], given["directory"], maps),
-        lambda found: plan.plan(found, given["directory"], maps),
     )
 
 

@@ -25,6 +25,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as storage
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ITEM
@@ -136,19 +137,13 @@ class DiskLab:
         """One call of the module, in this process."""
         module = _Module(check)
         target = self.target()
+
+        def wanted() -> Wanted:
+            users, groups = {"root": 0, "nobody": 65534}, {"root": 0, "nogroup": 65534}
+            return storage.wanted(self.params(items, **options), users.__getitem__, groups.__getitem__)
+
         try:
-            wanted = storage.wanted(self.params(items, **options), lambda name: {"root": 0, "nobody": 65534}[name],
-                                     lambda name: {"root": 0, "nogroup": 65534}[name])
-        except VirtiofsError as error:
-            module.fail_json(msg=str(error))
-            return module.outcome
-        try:
-            reconcile(
-                module,
-                target,
-                lambda: read.read(target, wanted),
-                lambda state: plan.plan(wanted, state),
-            )
+            reconcile(module, wanted, lambda checked: read.read(target, checked), plan.plan, target)
         finally:
             for node in list(target.locks):
                 target.unlock(node)

@@ -54,20 +54,23 @@ def run(module: Any) -> None:
     """Converge, and end the module."""
     given = module.params
     target = Target(given["uri"] or _SYSTEM)
-    items = tuple(_item(entry) for entry in given["shares"])
     options = _options(given)
 
-    def read() -> Read:
+    def wanted() -> tuple[Item, ...]:
+        items = tuple(_item(entry) for entry in given["shares"])
         _check(given, items)
+        return items
+
+    def read(items: tuple[Item, ...]) -> Read:
         try:
             return _read(target.connected(), items, options, public=module._diff)
         except NotYet as error:
             raise NotYet(str(error), tuple(_intended(item) for item in items if not item.absent)) from error
 
-    def plan(state: Read) -> Plan:
+    def plan(items: tuple[Item, ...], state: Read) -> Plan:
         return domain_plan.plan(state.domains, items, options, state.host)
 
-    reconcile(module, target, read, plan)
+    reconcile(module, wanted, read, plan, target)
 
 
 def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:

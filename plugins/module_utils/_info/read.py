@@ -22,7 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor impo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, reconcile
 
 _SYSTEM = "qemu:///system"
 _FSTAB = "/etc/fstab"
@@ -35,10 +35,13 @@ def run(module: Any) -> None:
     """Read, and end the module."""
     given = module.params
 
-    def read() -> Facts:
-        return facts(given["uri"] or _SYSTEM, given["domains"], guest_fstab=given["as_shares"])
+    def read(names: Sequence[str]) -> Facts:
+        return facts(given["uri"] or _SYSTEM, names, guest_fstab=given["as_shares"])
 
-    reconcile(module, None, read, lambda state: result.plan(state, as_shares=given["as_shares"]))
+    def plan(_names: Sequence[str], state: Facts) -> Plan:
+        return result.plan(state, as_shares=given["as_shares"])
+
+    reconcile(module, lambda: given["domains"], read, plan, None)
 
 
 def facts(uri: str, names: Sequence[str], *, guest_fstab: bool = False, fstab: str = _FSTAB) -> Facts:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,13 +55,13 @@ class Write:
 
 
 def run(module: Module, page: list[str], wanted: list[Write], **extra: Any) -> Ended:
-    def plan(words: tuple[str, ...]) -> Plan:
+    def plan(wanted: list[Write], words: tuple[str, ...]) -> Plan:
         steps = tuple(step for step in wanted if step.word not in words)
         after = " ".join((*words, *(step.word for step in steps)))
         return Plan(steps, (Change("page", " ".join(words), after), Change("cover", "same", "same")), **extra)
 
     with pytest.raises(Ended) as caught:
-        reconcile(module, page, lambda: tuple(page), plan)
+        reconcile(module, lambda: wanted, lambda _wanted: tuple(page), plan, page)
     return caught.value
 
 
@@ -97,6 +98,48 @@ def test_a_failure_half_way_tells_what_was_done() -> None:
     assert page == ["one"]
 
 
+def test_a_failure_half_way_shows_the_diff_of_what_was_done_and_no_more() -> None:
+    ended = run(Module(_diff=True), [], [Write("one"), Write("two", broken=True)])
+    assert ended.failed
+    assert [(change["before"], change["after"]) for change in ended.result["diff"]] == [("", "one")]
+
+
+def test_a_failure_after_which_nothing_can_be_read_has_no_diff() -> None:
+    page: list[str] = []
+
+    def read(_wanted: None) -> None:
+        if page:
+            raise VirtiofsError("the page is torn")
+
+    plan = Plan((Write("one"), Write("two", broken=True)), (Change("page", "", "one two"),))
+    with pytest.raises(Ended) as caught:
+        reconcile(Module(_diff=True), lambda: None, read, lambda _wanted, _state: plan, page)
+    assert caught.value.result == {"msg": "no ink for two", "changed": True, "actions": ["write one"]}
+
+
+def test_options_are_checked_once_and_before_anything_is_read() -> None:
+    checked: list[int] = []
+    page: list[str] = []
+
+    def wanted() -> str:
+        checked.append(1)
+        return "one"
+
+    def plan(word: str, words: tuple[str, ...]) -> Plan:
+        return Plan(() if word in words else (Write(word),))
+
+    with pytest.raises(Ended):
+        reconcile(Module(), wanted, lambda _word: tuple(page), plan, page)
+    assert (page, checked) == (["one"], [1])
+
+    def refuse() -> str:
+        raise VirtiofsError("word: there is no such word")
+
+    with pytest.raises(Ended) as caught:
+        reconcile(Module(), refuse, lambda _word: pytest.fail("it was read"), plan, page)
+    assert caught.value.result == {"msg": "word: there is no such word", "changed": False, "actions": []}
+
+
 def test_a_step_without_effect_is_an_error_that_names_it() -> None:
     ended = run(Module(), [], [Write("one", forgetful=True)])
     assert ended.failed
@@ -115,29 +158,33 @@ def test_what_an_earlier_step_provides_is_a_warning_in_check_mode_and_an_error_b
 
 
 def test_a_machine_that_cannot_be_read_yet() -> None:
-    def read() -> None:
+    def read(_wanted: None) -> None:
         raise NotYet("python3-libvirt is not installed", ("share one directory",))
 
     module = Module(check_mode=True)
     with pytest.raises(Ended) as caught:
-        reconcile(module, None, read, lambda state: Plan())
+        reconcile(module, lambda: None, read, lambda _wanted, _state: Plan(), None)
     assert caught.value.result == {"changed": True, "actions": ["share one directory"]}
     assert module.warnings == ["python3-libvirt is not installed"]
     with pytest.raises(Ended) as caught:
-        reconcile(Module(), None, read, lambda state: Plan())
+        reconcile(Module(), lambda: None, read, lambda _wanted, _state: Plan(), None)
     assert caught.value.failed
     assert caught.value.result["msg"] == "python3-libvirt is not installed"
 
 
 def test_a_defect_of_ours_is_a_sentence_and_no_traceback() -> None:
-    def read() -> None:
+    def read(_wanted: None) -> None:
         raise KeyError("oops")
 
     with pytest.raises(Ended) as caught:
-        reconcile(Module(), None, read, lambda state: Plan())
+        reconcile(Module(), lambda: None, read, lambda _wanted, _state: Plan(), None)
     assert caught.value.failed
     sentence = caught.value.result["msg"]
-    assert sentence.startswith("a defect in virtio.fs, please report it: KeyError: 'oops' (read, line ")
+    assert re.fullmatch(
+        r"a defect in virtio\.fs, please report it: KeyError: 'oops' \(.*test_reconcile\.py, line \d+, in read\)",
+        sentence,
+    )
+    assert caught.value.result["exception"].splitlines()[-1] == "KeyError: 'oops'"
 
 
 def test_warnings_are_said_once_and_the_result_is_the_state_after() -> None:
@@ -150,23 +197,24 @@ def test_warnings_are_said_once_and_the_result_is_the_state_after() -> None:
 def test_what_comes_in_time_is_waited_for_and_check_mode_does_not_wait() -> None:
     looks: list[int] = []
 
-    def plan(_state: None) -> Plan:
+    def plan(_wanted: None, _state: None) -> Plan:
         looks.append(1)
         return Plan(not_yet=("no share yet",) if len(looks) < 3 else ())
 
     with pytest.raises(Ended) as caught:
-        reconcile(Module(), None, lambda: None, plan, patience=30)
+        reconcile(Module(), lambda: None, lambda _wanted: None, plan, None, wait_seconds=30)
     assert not caught.value.failed
     assert len(looks) == 3
 
     looks.clear()
     checking = Module(check_mode=True)
     with pytest.raises(Ended) as caught:
-        reconcile(checking, None, lambda: None, plan, patience=30)
+        reconcile(checking, lambda: None, lambda _wanted: None, plan, None, wait_seconds=30)
     assert (caught.value.failed, checking.warnings, len(looks)) == (False, ["no share yet"], 1)
 
 
 def test_what_does_not_come_in_time_is_an_error() -> None:
+    late = Plan(not_yet=("no share yet",))
     with pytest.raises(Ended) as caught:
-        reconcile(Module(), None, lambda: None, lambda _state: Plan(not_yet=("no share yet",)), patience=0.1)
+        reconcile(Module(), lambda: None, lambda _wanted: None, lambda _wanted, _state: late, None, wait_seconds=0.1)
     assert (caught.value.failed, caught.value.result["msg"]) == (True, "no share yet")
