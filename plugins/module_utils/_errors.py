@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def at(item: str, option: str = "") -> str:
+    """Where an error is, in front of its sentence: the item as the user names it, then the option.
+
+    "vm1, size: " for an option, "vm1: " for the item as a whole.
+    """
+    return f"{item}, {option}: " if option else f"{item}: "
+
+
 class VirtiofsError(Exception):
     """One sentence that a person can act on, with the cause from below in it.
 
