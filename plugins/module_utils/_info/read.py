@@ -77,14 +77,16 @@ def facts(uri: str, names: Sequence[str], *, guest_fstab: bool = False, fstab: s
 
 def _connected(uri: str) -> tuple[Hypervisor, bool]:
     """A connection that may ask the guests' agents; else one that may only look, as libvirt lets everybody."""
+    hypervisor = Hypervisor(uri)
     try:
-        return Hypervisor(uri), False
+        hypervisor.connect()
     except NotYet:
         raise
     except VirtiofsError:
         if os.geteuid() == 0:
             raise
         return Hypervisor(uri, readonly=True), True
+    return hypervisor, False
 
 
 def _states(hypervisor: Hypervisor, names: Sequence[str]) -> list[DomainState]:

@@ -80,10 +80,6 @@ class Connection:
         self._gave_up: tuple[float, VirtiofsError] | None = None
         self.raw = self._open()
 
-    def close(self) -> None:
-        with contextlib.suppress(libvirt.libvirtError):
-            self.raw.close()
-
     def surviving(self, what: str, action: Callable[[], Answer]) -> Answer:
         """What the action returns; done once more when the connection broke meanwhile.
 

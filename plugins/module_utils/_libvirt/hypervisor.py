@@ -44,18 +44,26 @@ _REMEMBERS_MEMORY: Version = (9, 2, 0)
 
 
 class Hypervisor:
-    """One connection for the whole run of a module."""
+    """One connection for the whole run of a module, made at its first use: a module checks its options before that."""
 
     def __init__(self, uri: str, *, readonly: bool = False) -> None:
-        """Connect.
+        self._asked_for = uri
+        self._readonly = readonly
+        self._connected: Connection | None = None
+
+    def connect(self) -> Connection:
+        """Connect now. Every other method does so by itself, and raises the same.
 
         :raises NotYet: libvirt, its Python binding or lxml is not installed, or its daemon does not run.
         :raises VirtiofsError: the connection is refused.
         """
-        self._connection = Connection(uri, readonly=readonly)
+        if self._connected is None:
+            self._connected = Connection(self._asked_for, readonly=self._readonly)
+        return self._connected
 
-    def close(self) -> None:
-        self._connection.close()
+    @property
+    def _connection(self) -> Connection:
+        return self.connect()
 
     @property
     def uri(self) -> str:
