@@ -13,15 +13,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import (
-    bind,
-    current,
-    mount,
-    on_path,
-    remount,
-    unmount,
-    users_of,
-)
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mount import bind, mount, remount, unmount, users_of
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import current, on_path
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bin
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable, paths
 
 ROOT = "/var/lib/virtiofs/ro"
@@ -118,19 +118,19 @@ class MakeBind:
     def apply(self, target: object) -> None:
         _make_directory(self.path)
         if mountinfo.on_path(mountinfo.current(), self.path) is not None:
-            mountinfo.unmount(self.path)
+            mount.unmount(self.path)
         if not immutable.set_immutable(self.path, True):
             raise VirtiofsError(
                 f"cannot make {self.path} immutable on this filesystem: without its bind mount the share would be "
                 "writable"
             )
-        mountinfo.bind(self.source, self.path, readonly=True)
+        mount.bind(self.source, self.path, readonly=True)
         try:
             mounts_fstab.edit(self.fstab, lambda text: mounts_fstab.with_entry(text, _entry(self.source, self.path)))
         except VirtiofsError:
-            mountinfo.unmount(self.path)
+            mount.unmount(self.path)
             raise
-        mountinfo.reload_units()
+        mount.reload_units()
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,11 @@ class RemoveBind:
 
     def apply(self, target: object) -> None:
         while mountinfo.on_path(mountinfo.current(), self.path) is not None:
-            mountinfo.unmount(self.path)
+            mount.unmount(self.path)
         mounts_fstab.edit(
             self.fstab, lambda text: mounts_fstab.without_entries(text, lambda entry: entry.path == self.path)
         )
-        mountinfo.reload_units()
+        mount.reload_units()
         if not os.path.isdir(self.path):
             return
         immutable.set_immutable(self.path, False)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory
-from ansible_collections.virtio.fs.plugins.module_utils._info import sources
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._system import bounded
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths as system_paths
@@ -30,7 +29,7 @@ def look(paths: Iterable[str]) -> dict[str, Directory]:
     """
     mounts = mountinfo.current()
     points = sorted({mount.path for mount in mounts})
-    remote = [mount.path for mount in mounts if sources.is_remote(mount.fstype)]
+    remote = [mount.path for mount in mounts if mountinfo.is_remote(mount.fstype)]
     found: dict[str, Directory] = {}
     asked: dict[str, list[str]] = {}
     for path in dict.fromkeys(paths):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import kernel
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount, for_remount, meaning
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import Stuck, only_one, touch
@@ -105,8 +105,8 @@ class MountShare:
     def _tried(self, guest: Guest, deadline: float) -> bool:
         with kernel.kernel_log() as said:
             try:
-                options = ",".join(for_mount(self.options, mountinfo.is_busybox("mount")))
-                argv = [*mountinfo.as_given("mount"), "-t", "virtiofs", "-o", options, "--", self.tag, self.path]
+                options = ",".join(for_mount(self.options, mount.is_busybox("mount")))
+                argv = [*mount.as_given("mount"), "-t", "virtiofs", "-o", options, "--", self.tag, self.path]
                 _alone(argv, self.path, guest.wait)
             except (CommandTimeout, Stuck) as error:
                 raise VirtiofsError(f"cannot mount {self.tag} on {self.path}: {error}; {REMEDY}") from error
@@ -135,7 +135,7 @@ class ChangeOptions:
         options = "remount," + ",".join(for_remount(meaning(self.options)))
         try:
             # With source and path both given, mount(8) leaves fstab's options out of it.
-            argv = [*mountinfo.as_given("mount"), "-o", options, "--", self.tag, self.path]
+            argv = [*mount.as_given("mount"), "-o", options, "--", self.tag, self.path]
             _alone(argv, self.path, guest.wait)
         except (CommandTimeout, Stuck) as error:
             raise VirtiofsError(f"cannot change the options of {self.path}: {error}; {REMEDY}") from error
@@ -154,11 +154,11 @@ class Unmount:
 
     def apply(self, guest: Guest) -> None:
         try:
-            _alone([*mountinfo.as_given("umount"), "--", self.path], self.path, guest.wait)
+            _alone([*mount.as_given("umount"), "--", self.path], self.path, guest.wait)
         except (CommandTimeout, Stuck) as error:
             raise VirtiofsError(f"cannot unmount {self.path}: {error}; {REMEDY}") from error
         except VirtiofsError as error:
-            users = mountinfo.users_of(self.path)
+            users = mount.users_of(self.path)
             by = f"; in use by {', '.join(users)}" if users else ""
             raise VirtiofsError(f"cannot unmount {self.path}: {error}{by}") from error
 
@@ -210,7 +210,7 @@ class ReadUnitsAgain:
     summary: str = "have systemd read fstab again"
 
     def apply(self, guest: Guest) -> None:
-        mountinfo.reload_units()
+        mount.reload_units()
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class StartAutomount:
             else:
                 RemoveLine(self.tag, self.path, guest.fstab).apply(guest)
             with suppress(VirtiofsError):
-                mountinfo.reload_units()
+                mount.reload_units()
             _remove(self.missing)
             raise
 

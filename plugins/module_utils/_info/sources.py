@@ -26,9 +26,6 @@ _MEMORY_DIRECTORY = "/var/lib/libvirt/qemu/ram"
 
 _MEMORY_SETTING = re.compile(r'^\s*memory_backing_dir\s*=\s*"([^"]+)"', re.MULTILINE)
 
-# A stat(2) on one of these waits for another machine or another process.
-_REMOTE = ("9p", "afs", "autofs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "nfs4", "smb3", "virtiofs")
-
 _GROUP_SEARCH, _OTHER_SEARCH = 0o010, 0o001
 
 # The names of a disk that survive a reboot, the best first.
@@ -40,7 +37,7 @@ def look(path: str, mounts: Sequence[Mount], fstab: Sequence[Entry]) -> Source:
     plain = paths.normalized(path)
     mount = mountinfo.holding(mounts, plain)
     unmounted = missing_mount(plain, mounts, fstab)
-    if mount is not None and is_remote(mount.fstype):
+    if mount is not None and mountinfo.is_remote(mount.fstype):
         return Source(plain, mount=mount, unmounted=unmounted)
     size, free = _room(plain)
     return Source(
@@ -62,11 +59,6 @@ def missing_mount(path: str, mounts: Sequence[Mount], fstab: Iterable[Entry]) ->
         if mountinfo.on_path(mounts, point) is None:
             return point
     return None
-
-
-def is_remote(fstype: str) -> bool:
-    """Whether asking such a filesystem can wait for somebody else. Pure."""
-    return fstype in _REMOTE or fstype.startswith("fuse.")
 
 
 def daemon(tag: str, pid: int | None, binary: str | None, mounts: Sequence[Mount]) -> Daemon:
@@ -129,7 +121,7 @@ def _sheltered(path: str, mounts: Sequence[Mount]) -> bool | None:
     above = posixpath.dirname(path)
     while True:
         mount = mountinfo.holding(mounts, above)
-        if mount is not None and is_remote(mount.fstype):
+        if mount is not None and mountinfo.is_remote(mount.fstype):
             return None
         try:
             status = os.stat(above)

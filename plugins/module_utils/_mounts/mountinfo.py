@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is mounted, as typed values from the kernel's mountinfo, and the commands that change it.
+"""What is mounted, as typed values from the kernel's mountinfo.
 
 Reading mountinfo asks no filesystem: it returns also when a virtiofsd is dead.
 """
@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._system.command import check, run
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
 
-# Enough to know whom to ask.
-_USERS_NAMED = 5
+# A stat(2) on one of these waits for another machine or another process.
+_REMOTE = ("9p", "afs", "autofs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "nfs4", "smb3", "virtiofs")
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -120,88 +118,9 @@ def on_path(mounts: Sequence[Mount], path: str) -> Mount | None:
     return mount if mount is not None and mount.path == path else None
 
 
-def as_given(program: str) -> list[str]:
-    """The beginning of a call of ``mount`` or ``umount`` that takes names as they are.
-
-    A source like "data" is not a file name to be completed, and a path that does not answer must not be resolved.
-    busybox does neither, and has no option for it.
-    """
-    return [program] if is_busybox(program) else [program, "-c"]
-
-
-def is_busybox(program: str) -> bool:
-    found = shutil.which(program)
-    return found is not None and "busybox" in os.path.basename(os.path.realpath(found))
-
-
-def mount(source: str, path: str, fstype: str, options: Iterable[str], timeout: float = 30) -> None:
-    """Mount, and raise a VirtiofsError with mount's own message when that fails."""
-    check([*as_given("mount"), "-t", fstype, "-o", _joined(options), "--", source, path], timeout=timeout)
-
-
-def remount(path: str, options: Iterable[str], timeout: float = 30) -> None:
-    """Give a mount these options and no others, keeping it mounted throughout.
-
-    :raises VirtiofsError: nothing is mounted there, or mount's own message.
-    """
-    mounted = on_path(current(), path)
-    if mounted is None:
-        raise VirtiofsError(f"cannot change the options of {path}: nothing is mounted there")
-    # With source and path both given, mount(8) leaves fstab's options out of it.
-    check([*as_given("mount"), "-o", "remount," + _joined(options), "--", mounted.source, path], timeout=timeout)
-
-
-def bind(source: str, path: str, readonly: bool, timeout: float = 30) -> None:
-    """Show a directory at a second place. Nothing stays mounted when making it read-only fails."""
-    check([*as_given("mount"), "--bind", "--", source, path], timeout=timeout)
-    if not readonly:
-        return
-    try:
-        # A bind mount takes options only in a second call, mount(8), and keeps none that are not said in it.
-        check([*as_given("mount"), "-o", "remount,bind,ro,nosuid,nodev", "--", source, path], timeout=timeout)
-    except VirtiofsError:
-        run([*as_given("umount"), "--", path], timeout=timeout)
-        raise
-
-
-def unmount(path: str, timeout: float = 30) -> None:
-    """Unmount what is topmost on this path, and raise a VirtiofsError with umount's own message."""
-    check([*as_given("umount"), "--", path], timeout=timeout)
-
-
-def users_of(path: str) -> tuple[str, ...]:
-    """The processes that have something below this path open, as ``name (pid)``; the first few of them."""
-    found: dict[str, None] = {}
-    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
-        try:
-            links = ["cwd", "root", *(f"fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))]
-            # Only links are read: asking for the file behind one would ask the filesystem.
-            if any(within(_target(f"/proc/{pid}/{link}"), path) for link in links):
-                found[f"{_read(f'/proc/{pid}/comm').strip()} ({pid})"] = None
-        except OSError:
-            # It ended meanwhile.
-            continue
-        if len(found) == _USERS_NAMED:
-            break
-    return tuple(found)
-
-
-def reload_units() -> None:
-    """Let systemd, where it runs, make its mount units from the fstab of now."""
-    if os.path.isdir("/run/systemd/system"):
-        check(["systemctl", "daemon-reload"], timeout=60)
-
-
-def _target(link: str) -> str:
-    try:
-        return os.readlink(link)
-    except OSError:
-        # Closed meanwhile.
-        return ""
-
-
-def _joined(options: Iterable[str]) -> str:
-    return ",".join(options) or "defaults"
+def is_remote(fstype: str) -> bool:
+    """Whether asking such a filesystem can wait for somebody else."""
+    return fstype in _REMOTE or fstype.startswith("fuse.")
 
 
 def _read(path: str) -> str:

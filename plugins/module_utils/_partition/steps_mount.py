@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import device_number, is_on
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mount, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount, for_remount, meaning
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line, Written, written
@@ -105,7 +105,7 @@ class ReadUnits:
 
     def apply(self, target: Target) -> None:
         with _taking_back(target):
-            mountinfo.reload_units()
+            mount.reload_units()
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Attach:
     def _mount(self) -> None:
         with contextlib.ExitStack() as undo:
             _make_guarded(self.entry.path, undo)
-            mountinfo.mount(
+            mount.mount(
                 self.source.node(),
                 self.entry.path,
                 self.entry.fstype,
@@ -162,7 +162,7 @@ class Remount:
     def apply(self, target: Target) -> None:
         wanted = meaning(for_mount(self.options))
         with _taking_back(target):
-            mountinfo.remount(self.path, (*for_remount(wanted), *sorted(wanted.fixed)), timeout=_MOUNT_SECONDS)
+            mount.remount(self.path, (*for_remount(wanted), *sorted(wanted.fixed)), timeout=_MOUNT_SECONDS)
         target.no_longer_waits(self.path)
 
 
@@ -179,9 +179,9 @@ class Unmount:
 
     def apply(self, target: Target) -> None:
         try:
-            mountinfo.unmount(self.path, timeout=_MOUNT_SECONDS)
+            mount.unmount(self.path, timeout=_MOUNT_SECONDS)
         except VirtiofsError as error:
-            users = mountinfo.users_of(self.path)
+            users = mount.users_of(self.path)
             by = f"; in use by {', '.join(users)}" if users else ""
             raise VirtiofsError(f"cannot unmount {self.path}: {str(error).rstrip('.')}{by}") from error
         immutable.set_immutable(self.path, self.guard)
@@ -264,7 +264,7 @@ def _taking_back(target: Target) -> Iterator[None]:
         # The message of what went wrong first is the one that matters.
         with contextlib.suppress(VirtiofsError):
             if lines is not None and fstab.edit(target.fstab, lines.taken_back):
-                mountinfo.reload_units()
+                mount.reload_units()
         raise
 
 

@@ -20,7 +20,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
     no_such_tag,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import as_given, is_busybox
 
 # mount(8) 2.38 and Linux 6.1; mount(8) 2.41 and Linux 6.12.
 _OLD = "mount: /mnt: wrong fs type, bad option, bad superblock on data, missing codepage or helper program"
@@ -56,19 +55,6 @@ def test_a_line_of_somebody_else_that_came_meanwhile_stays(tmp_path: Path) -> No
     with pytest.raises(VirtiofsError, match=r"meanwhile has a line for host:/x \(nfs\) on /srv/media"):
         step.apply(Guest(str(fstab), 1))
     assert fstab.read_text() == theirs
-
-
-@pytest.mark.parametrize(("program", "call"), [("busybox", ["mount"]), ("mount", ["mount", "-c"])])
-def test_busybox_gets_no_option_that_it_does_not_know(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, call: list[str]
-) -> None:
-    real = tmp_path / "real" / program
-    real.parent.mkdir()
-    real.touch(0o755)
-    (tmp_path / "mount").symlink_to(real)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert as_given("mount") == call
-    assert is_busybox("mount") == (program == "busybox")
 
 
 def test_a_mount_that_fails_takes_its_directories_back(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import
     current,
     holding,
     in_every_namespace,
+    is_remote,
     on_path,
     parse,
 )
@@ -135,6 +136,11 @@ def test_without_a_root_mount_as_in_a_chroot() -> None:
     mounts = (_mount(5, 77, "/data"),)
     assert on_path(mounts, "/data") == mounts[0]
     assert holding(mounts, "/other") is None
+
+
+def test_a_filesystem_that_somebody_else_keeps_may_not_answer() -> None:
+    assert all(is_remote(fstype) for fstype in ("virtiofs", "nfs4", "fuse", "fuse.sshfs", "autofs"))
+    assert not any(is_remote(fstype) for fstype in ("ext4", "tmpfs", "fuseblk", "nfsd"))
 
 
 def test_the_mounts_of_this_process_are_read_from_the_kernel() -> None:

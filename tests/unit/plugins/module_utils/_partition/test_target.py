@@ -60,7 +60,7 @@ def test_a_lock_that_somebody_took_meanwhile_is_said(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_guarded_takes_the_lines_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps_mount.mountinfo, "reload_units", lambda: None)
+    monkeypatch.setattr(steps_mount.mount, "reload_units", lambda: None)
     fstab = tmp_path / "fstab"
     fstab.write_text("# the machine's own\n")
     target = Target(fstab=str(fstab))
