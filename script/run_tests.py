@@ -227,7 +227,7 @@ def copy_of_the_checkout(part: Part) -> Tally:
 
 
 def lab_down(part: Part) -> Tally:
-    part.run(["python", LAB, "down"], cwd=machine.CHECKOUT)
+    part.run(["python", machine.CHECKOUT / "molecule/run", "--down"], cwd=machine.CHECKOUT)
     return NOTHING_COUNTED
 
 
