@@ -16,6 +16,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
+
 ROOT = "/shared"
 
 # What a share hands to virtiofs_domain as it is.
@@ -207,7 +209,7 @@ def mounts_of(shares: Iterable[Share], domain: str, overrides: Mapping[str, Mapp
                     automount=_or(override.get("automount"), share.automount),
                 )
             )
-    for path in _twice(posixpath.normpath(mount.path) for mount in mounts if mount.share.present):
+    for path in _twice(normalized(mount.path) for mount in mounts if mount.share.present):
         raise AnsibleFilterError(f"two shares want the mount point {path!r} in the guest of {domain!r}")
     return mounts
 
@@ -231,14 +233,18 @@ def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
     Their parent comes first, made closed to everybody but root, as it is above the mount points of storage. One that
     is there may hold what others use: it keeps its mode.
     """
-    mounted = {share.host_path(root) for share in read_shares(shares) if share.storage is not None}
+    mounted = {normalized(share.host_path(root)) for share in read_shares(shares) if share.storage is not None}
     items: dict[str, dict[str, Any]] = {}
     for share in read_shares(shares):
         path = share.host_path(root)
-        if share.storage is None and share.present and path not in mounted:
+        if share.storage is None and share.present and normalized(path) not in mounted:
             items.setdefault(path, {"path": path}).update(share.directory)
-    closed = [{"path": root, "new_mode": "0700"}] if any(posixpath.dirname(path) == root for path in items) else []
+    closed = [{"path": root, "new_mode": "0700"}] if any(_is_in(path, root) for path in items) else []
     return closed + list(items.values())
+
+
+def _is_in(path: str, root: str) -> bool:
+    return posixpath.dirname(normalized(path)) == normalized(root)
 
 
 def user_maps(shares: Any) -> list[dict[str, Any]]:

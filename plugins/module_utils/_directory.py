@@ -17,6 +17,7 @@ from typing import Any, Callable
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
 from ansible_collections.virtio.fs.plugins.module_utils._system import ownership
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 _NEW_MODE = 0o755
 
@@ -111,7 +112,7 @@ def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
         new_mode = ownership.mode(item.get("new_mode"), f"directories, {path}, new_mode")
         directories.append(
             Directory(
-                path=os.path.normpath("/" + path.lstrip("/")),
+                path=normalized(path),
                 uid=ownership.number(item.get("owner"), _uid, f"directories, {path}, owner: {_UNKNOWN}"),
                 gid=ownership.number(item.get("group"), _gid, f"directories, {path}, group: {_UNKNOWN}"),
                 mode=ownership.mode(item.get("mode"), f"directories, {path}, mode"),

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, within
 
 # Where the QEMU driver keeps the state of each running domain. Reading it needs neither libvirt's Python nor
 # an answer from its daemon, and finds a domain whose virtiofsd has died, which no mountinfo shows any more.
@@ -152,7 +152,7 @@ def domains_sharing(paths: Iterable[str], directories: Sequence[str] = DOMAIN_ST
 def _sources(file: str) -> list[str]:
     root = ElementTree.parse(file).getroot()
     return [
-        os.path.normpath(source.get("dir", ""))
+        normalized(source.get("dir", ""))
         for filesystem in root.iter("filesystem")
         for source in filesystem.findall("source")
         if source.get("dir")

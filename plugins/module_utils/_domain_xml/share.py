@@ -99,12 +99,8 @@ def _meaning(name: str, share: Share) -> Any:
     if value is None:
         return _DEFAULTS.get(name)
     if name == "source":
-        return _plain(value)
+        return paths.normalized(value)
     return value
-
-
-# Few sources are shared with many domains.
-_plain = functools.lru_cache(maxsize=None)(paths.normalized)
 
 
 def filesystems(root: Element) -> Iterator[Element]:

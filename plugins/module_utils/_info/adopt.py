@@ -9,7 +9,6 @@ A share that several domains have alike becomes one item. What the list cannot s
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,7 +181,7 @@ def _mount(name: str, group: Sequence[_Found]) -> tuple[dict[str, Any], list[str
     for other, its_path, _entry in seen[1:]:
         if its_path != path:
             said.append(f"share {name}: {other} mounts it on {its_path}: say so in its virtiofs_guest_overrides")
-    mount: dict[str, Any] = {"mount": posixpath.normpath(path)}
+    mount: dict[str, Any] = {"mount": normalized(path)}
     if entry is not None:
         options = [option for option in entry.options if option != _AUTOMOUNT]
         if set(options) != set(_GUEST_OPTIONS):

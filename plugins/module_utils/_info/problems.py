@@ -18,6 +18,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memor
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import drift
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 Problem = dict[str, Any]
 
@@ -149,7 +150,7 @@ def is_stale(daemon: Daemon, source: Source) -> bool:
     if daemon.serves is None or source.mount is None:
         return False
     beyond = posixpath.relpath(source.path, source.mount.path)
-    return daemon.serves != (source.mount.device, posixpath.normpath(posixpath.join(source.mount.root, beyond)))
+    return daemon.serves != (source.mount.device, normalized(posixpath.join(source.mount.root, beyond)))
 
 
 def _drift(domain: Domain, facts: Facts) -> Iterator[Problem]:

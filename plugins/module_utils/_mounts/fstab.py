@@ -18,6 +18,7 @@ from typing import Callable
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _FIELD = re.compile(r"([ \t]*)([^ \t]+)")
@@ -27,8 +28,24 @@ _QUOTED = re.compile(r'"[^"]*"')
 # More digits than an int of C has are no number, and Python refuses to read thousands of them.
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
-read = files.read
-edit = files.edit
+
+def read(path: str) -> str:
+    """The text of fstab, '' where it is missing.
+
+    :raises VirtiofsError: it is not a regular file, or cannot be read.
+    """
+    return files.read(path)
+
+
+def edit(path: str, change: Callable[[str], str]) -> bool:
+    """Replace the text of fstab by ``change(text)``, under a lock; True when that made a difference.
+
+    The only function of the collection that writes fstab. ``change`` gets the text of now, which may not be the one
+    that was planned for, and raises a VirtiofsError to leave it as it is.
+
+    :raises VirtiofsError: with the system's own message; the old file is then in place, untouched.
+    """
+    return files.edit(path, change)
 
 
 @dataclass(frozen=True)
@@ -54,13 +71,8 @@ class Entry:
 
     @property
     def mount_point(self) -> str:
-        """The path without what makes no difference to it: a trailing or a double slash, a dot."""
-        return same_path(self.path)
-
-
-def same_path(path: str) -> str:
-    """A spelling of the path to compare: no trailing, no double slash, no dot. Nothing else is resolved."""
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", ".")) if path.startswith("/") else path
+        """The path in the one spelling that is compared; ``none`` for swap."""
+        return normalized(self.path)
 
 
 def entries(text: str) -> tuple[Entry, ...]:

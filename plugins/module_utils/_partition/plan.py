@@ -13,7 +13,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Parti
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import in_words
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, same_path
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import Draft, Filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import mounts
@@ -165,7 +165,7 @@ def _partition(item: Item, state: State) -> Partition | None:
 
 def _fstab_lines(entry: Entry) -> list[str]:
     options = ",".join(entry.options)
-    return [f"fstab: {entry.spec} {same_path(entry.path)} {entry.fstype} {options} {entry.dump} {entry.passno}"]
+    return [f"fstab: {entry.spec} {entry.mount_point} {entry.fstype} {options} {entry.dump} {entry.passno}"]
 
 
 def _owner_lines(item: Item) -> list[str]:

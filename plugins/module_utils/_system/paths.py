@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import posixpath
 
@@ -64,10 +65,15 @@ system_trees = (*_SYSTEM, "/var/lib/libvirt", "/var/lib/virtiofs", "/var/log")
 _kernel_trees = ("/dev", "/proc", "/sys")
 
 
+# Few paths are compared with many: sources with domains, mount points with the lines of fstab.
+@functools.cache
 def normalized(path: str) -> str:
-    """One spelling for one path: no doubled or trailing slash, no ``.`` component.
+    """One spelling for one path: no doubled or trailing slash, no ``.`` and no ``..`` component.
 
-    ``..`` is resolved as text, which is wrong behind a symlink: :func:`problem_with_path` refuses it.
+    The only place that decides this: whatever is compared or used as a key goes through here. ``..`` is resolved as
+    text, which is wrong behind a symlink. So :func:`problem_with_path` refuses it in what a user writes, and in what
+    is read (a line of fstab, the XML of a domain) it makes two paths the same rather than different: what is taken
+    is then refused, where it would else be mounted over.
     """
     return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else posixpath.normpath(path)
 

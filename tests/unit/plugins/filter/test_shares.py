@@ -72,6 +72,13 @@ def test_a_directory_that_two_shares_name_is_made_once_and_none_for_an_absent_sh
     assert filters.directories(shares) == [{"path": "/srv/x", "mode": "0700"}]
 
 
+def test_another_spelling_is_the_same_directory():
+    storage = {"disk": "/dev/vdb", "size": "1GiB", "label": "a"}
+    shares = [item(name="a", path="/srv/x/", storage=storage), item(name="b", path="//srv//x")]
+    assert filters.directories(shares) == []
+    assert filters.directories([item(name="a", path="//shared/a")], "/shared/")[0]["new_mode"] == "0700"
+
+
 def test_the_listing_gives_one_item_for_each_domain_and_tag():
     assert filters.domain_shares(LIST, "/shared") == [
         {
@@ -143,7 +150,7 @@ def test_an_absent_share_is_taken_out_of_the_guest_where_it_was():
 
 
 def test_two_shares_on_one_mount_point_are_refused_unless_one_leaves():
-    shares = [item(name="a", mount="/mnt"), item(name="b", mount="/mnt/")]
+    shares = [item(name="a", mount="//mnt"), item(name="b", mount="/mnt/")]
     with pytest.raises(AnsibleFilterError, match="two shares want the mount point '/mnt' in the guest of 'vm1'"):
         filters.guest_mounts(shares, "vm1")
     shares[0]["state"] = "absent"

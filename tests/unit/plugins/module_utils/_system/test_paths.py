@@ -28,6 +28,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._system.paths import (
         ("//srv//./data", "/srv/data"),
         ("/", "/"),
         ("//", "/"),
+        ("//srv//a/", "/srv/a"),
+        ("/srv/../x", "/x"),
+        ("/../x", "/x"),
         ("srv/", "srv"),
     ],
 )
