@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``_mounts/fstab.py`` alone writes fstab, seen from the calls in the code: a lost line is a machine that does not boot.
+"""``_mounts/fstab.py`` alone writes fstab, seen from the calls in the code. A lost line is a machine without a boot.
 
 What writes a file at all is known: ``_system/files.py``, and the few that write something that is no file of text.
 """
