@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 # Generated, not a text of ours, or captured as it was.
-WITHOUT_HEADER = re.compile(r"^(LICENSE|changelogs/changelog\.yaml|CHANGELOG\.md)$|/fixtures/|\.(xml|json|png)$")
+WITHOUT_HEADER = re.compile(
+    r"^(LICENSE|LICENSES/[^/]*\.txt|changelogs/changelog\.yaml|CHANGELOG\.md)$|/fixtures/|\.(xml|json|png)$"
+)
 HEADER = ("Copyright (c) 2026 the virtio.fs authors", "SPDX-License-Identifier: GPL-3.0-or-later")
 HEADER_LINES = 8
 # Places of one machine, and addresses of package archives: a machine brings its own.
