@@ -24,8 +24,8 @@ extends_documentation_fragment:
 options:
   mounts:
     description:
-      - The shares to mount, or to let go of.
-      - All are checked before the first change. What lets go is done before what mounts.
+      - The shares to mount or to unmount.
+      - All are checked before the first change. All unmounting is done before all mounting.
     type: list
     elements: dict
     required: true
@@ -48,7 +48,7 @@ options:
             O(mounts[].allow_suid) or O(mounts[].allow_dev).
           - At creation it is V(rw,_netdev,nosuid,nodev,nofail). Left out later, the options of the line in
             fstab stay.
-          - V(nofail) lets the guest boot when the share is gone. Systemd has no device to wait for behind a
+          - V(nofail) lets the guest boot when the share is missing. Systemd has no device to wait for behind a
             virtio-fs mount, so the boot is not delayed either, and no time-out needs to be set.
           - V(_netdev) has it mounted with the remote filesystems, after the guest's own.
           - A mount whose options differ is remounted; where the kernel cannot change one on a remount (as
@@ -83,7 +83,10 @@ options:
     default: /etc/fstab
   wait:
     description:
-      - Seconds to wait for a tag to appear that was just plugged in, and for a mount to answer. At least 1.
+      - Seconds that the whole run may wait, however many shares there are. For tags that were just plugged in to
+        appear, for C(mount) and C(umount), and for mounts to answer. At least 1.
+      - When they are over, each step that is left still gets one second, so that a share that answers at once is
+        mounted. Undoing an automount that failed may take 10 seconds more.
     type: int
     default: 30
   exclusive:
@@ -93,7 +96,7 @@ options:
     type: bool
     default: false
   confirm_empty:
-    description: Allow O(exclusive) with an empty list, which lets go of every share.
+    description: Allow O(exclusive) with an empty list, which unmounts every share.
     type: bool
     default: false
 notes:
@@ -124,7 +127,7 @@ EXAMPLES = r"""
       - tag: vm1
         path: /mnt
 
-- name: Let go of a share before the hypervisor takes it away
+- name: Unmount a share before the hypervisor takes it away
   virtio.fs.virtiofs_guest_mount:
     mounts:
       - tag: media
@@ -140,7 +143,7 @@ actions:
   returned: always
   sample:
     - mount vm1 on /mnt
-    - write the line of vm1 on /mnt to /etc/fstab
+    - write the fstab line of vm1 on /mnt
 mounts:
   description: The items of O(mounts), as they are now, or would be.
   type: list
@@ -157,7 +160,7 @@ mounts:
       description: Whether it is mounted.
       type: bool
     options:
-      description: The mount options, as the kernel tells them.
+      description: The mount options, as the kernel reports them.
       type: list
       elements: str
     in_fstab:
@@ -173,11 +176,10 @@ mounts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.read import read
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import Guest
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import WantedMount, wanted_mounts
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
@@ -209,21 +211,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    guest = Guest(given["fstab"], given["wait"])
-
-    def wanted() -> tuple[WantedMount, ...]:
-        if guest.wait < 1:
-            raise VirtiofsError(f"wait must be at least 1, not {given['wait']}")
-        return wanted_mounts(given["mounts"], given["exclusive"], given["confirm_empty"])
-
+    options = module.params
+    guest = Guest(options["fstab"], options["wait"])
     reconcile(
         module,
-        wanted,
-        lambda mounts: read(guest.fstab, mounts, given["exclusive"], guest.wait),
-        lambda mounts, state: plan(state, mounts, given["exclusive"]),
+        lambda: wanted(options),
+        lambda checked: read(checked, guest.fstab, guest.seconds()),
+        plan,
         guest,
-        wait_seconds=guest.wait,
+        wait_seconds=options["wait"],
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._block import image
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount_wanted
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 
@@ -97,8 +97,8 @@ def test_a_read_only_bind_mount(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("automount", [False, True])
 def test_a_share_in_a_guest(tmp_path: Path, automount: bool) -> None:
-    want = guest_mount_wanted.WantedMount("two words", "/srv/my media", "mounted", None, automount)
-    units = _generated(tmp_path, guest_mount_wanted.line_for(want, None))
+    item = guest_mount.WantedMount("two words", "/srv/my media", "mounted", None, automount)
+    units = _generated(tmp_path, item.line())
     unit = "srv-my\\x20media." + ("automount" if automount else "mount")
     assert (units / "remote-fs.target.wants" / unit).is_symlink()
     assert not (units / "remote-fs.target.requires").exists()

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guest's kernel knows of virtiofs: the driver, the devices, their tags, and what it says."""
+"""Ask the guest's kernel about virtiofs: the driver, the devices, their tags, its messages. And load the driver."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Callable
 
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import Kernel
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import check
 
 # VIRTIO_ID_FS, include/uapi/linux/virtio_ids.h.
@@ -25,42 +25,11 @@ _MODULES_LOAD = (
     "/usr/lib/modules-load.d",
 )
 
-boot_file = "/etc/modules-load.d/virtiofs.conf"
-boot_file_text = "# Written by the Ansible collection virtio.fs, for the virtiofs lines of fstab.\nvirtiofs\n"
+BOOT_FILE = "/etc/modules-load.d/virtiofs.conf"
+BOOT_FILE_TEXT = "# Written by the Ansible collection virtio.fs, for the virtiofs lines of fstab.\nvirtiofs\n"
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """``tags`` is None where this kernel does not tell them (before Linux 6.9)."""
-
-    release: str
-    loaded: bool
-    loadable: bool
-    modules_installed: bool
-    at_boot: bool
-    own_boot_file: bool
-    devices: int
-    tags: frozenset[str] | None
-
-    @property
-    def supported(self) -> bool:
-        return self.loaded or self.loadable
-
-    @property
-    def why_unsupported(self) -> str:
-        """A sentence for the case that it is not supported."""
-        if not self.modules_installed:
-            return (
-                f"the running kernel {self.release} has no virtiofs, and its modules are not installed: "
-                "reboot if the kernel was upgraded, else install the modules"
-            )
-        return (
-            f"the running kernel {self.release} has no virtiofs: Linux 5.4, or a distribution's backport of it, is "
-            "needed, and some distributions keep the module virtiofs in a package of its own"
-        )
-
-
-def read(root: str = "") -> Kernel:
+def read_kernel(root: str = "") -> Kernel:
     """Ask /proc, /sys and /lib/modules; nothing is loaded."""
     release = os.uname().release
     modules = f"{root}/lib/modules/{release}"
@@ -74,14 +43,14 @@ def read(root: str = "") -> Kernel:
         modules_installed=os.path.isdir(modules),
         # Registered though no module of that name is there: it can only be built in.
         at_boot=built_in or (loaded and not is_module) or _loaded_at_boot(root),
-        own_boot_file=_text(root + boot_file) == boot_file_text,
+        own_boot_file=_text(root + BOOT_FILE) == BOOT_FILE_TEXT,
         devices=_devices(f"{root}/sys/bus/virtio/devices"),
-        tags=tags(root),
+        tags=read_tags(root),
     )
 
 
-def tags(root: str = "") -> frozenset[str] | None:
-    """The tags that are there, or None where the kernel does not tell: /sys/fs/virtiofs, Linux 6.9."""
+def read_tags(root: str = "") -> frozenset[str] | None:
+    """The tags that are there, or None where the kernel does not name them: /sys/fs/virtiofs, Linux 6.9."""
     directory = f"{root}/sys/fs/virtiofs"
     if not os.path.isdir(directory):
         return None
@@ -96,7 +65,7 @@ def load(timeout: float) -> None:
 
 @contextmanager
 def kernel_log() -> Iterator[Callable[[], list[str]]]:
-    """Yields a function that returns what the kernel said since the block began."""
+    """Yields a function that returns the messages of the kernel since the block began."""
     try:
         log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

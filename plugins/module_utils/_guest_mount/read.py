@@ -11,82 +11,81 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import kernel
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan import (
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.kernel import read_kernel
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import (
     GOING,
+    REMEDY,
     Directory,
     GuestState,
     is_share,
-    lines_of_no_item,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import REMEDY
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import WantedMount
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted, WantedMount
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import Work, touch_all
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, symlink_in
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import symlink_in
 
 # What a mount says whose device was unplugged, or whose automount finds no share.
-_GONE = (errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.EIO)
+_DISCONNECTED = (errno.ENOTCONN, errno.ENODEV, errno.EHOSTDOWN, errno.EIO)
 
 
-def read(fstab: str, wanted: Sequence[WantedMount], exclusive: bool, wait: float) -> GuestState:
+def read(wanted: Wanted, fstab_path: str, seconds: float) -> GuestState:
     """Read everything that a plan for these mounts needs. Mounts are only asked in bounded children.
 
-    :raises VirtiofsError: a share that is to stay mounted does not answer within ``wait`` seconds.
+    :raises VirtiofsError: a share that is to stay mounted does not answer within ``seconds``.
     """
     mounts = mountinfo.current()
-    asked = [want for want in wanted if want.state == "mounted" and _to_be_asked(mounts, want)]
+    asked = [item for item in wanted.mounts if item.state == "mounted" and _is_asked(mounts, item)]
     systemd = os.path.isdir("/run/systemd/system")
-    text = mounts_fstab.read(fstab)
-    others = others_in_fstab(mounts, text, wanted, asked, exclusive) if systemd else {}
-    gone, silent = _ask(asked, others, wait)
+    text = fstab.read(fstab_path)
+    others = others_in_fstab(mounts, text, wanted, asked) if systemd else {}
+    disconnected, unresponsive = _ask(asked, others, seconds)
     # To ask an automount mounts it.
     mounts = mountinfo.current() if asked else mounts
-    going = any(want.state in GOING for want in wanted)
+    going = any(item.state in GOING for item in wanted.mounts)
     return GuestState(
-        kernel=kernel.read(),
+        kernel=read_kernel(),
         mounts=mounts,
         fstab=text,
-        fstab_path=fstab,
+        fstab_path=fstab_path,
         systemd=systemd,
-        directories={want.path: _directory(want.path) for want in wanted if _to_be_looked_at(mounts, want)},
-        gone=gone,
-        silent=silent,
+        directories={item.path: read_directory(item.path) for item in wanted.mounts if _is_bare(mounts, item)},
+        disconnected=disconnected,
+        unresponsive=unresponsive,
         everywhere=mountinfo.in_every_namespace() if going else (),
     )
 
 
-def _to_be_asked(mounts: Sequence[Mount], want: WantedMount) -> bool:
-    mount = on_path(mounts, want.path)
+def _is_asked(mounts: Sequence[Mount], item: WantedMount) -> bool:
+    mount = on_path(mounts, item.path)
     return mount is not None and (
-        mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == want.tag)
+        mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == item.tag)
     )
 
 
-def _to_be_looked_at(mounts: Sequence[Mount], want: WantedMount) -> bool:
-    holder = holding(mounts, want.path)
+def _is_bare(mounts: Sequence[Mount], item: WantedMount) -> bool:
+    holder = holding(mounts, item.path)
     # Neither over a mount, nor inside a share that may not answer.
-    return want.state in ("mounted", "present") and (
-        holder is None or (holder.path != want.path and holder.fstype not in ("virtiofs", "autofs"))
+    return item.state in ("mounted", "present") and (
+        holder is None or (holder.path != item.path and holder.fstype not in ("virtiofs", "autofs"))
     )
 
 
 def others_in_fstab(
-    mounts: Sequence[Mount], text: str, wanted: Sequence[WantedMount], asked: Sequence[WantedMount], exclusive: bool
+    mounts: Sequence[Mount], text: str, wanted: Wanted, asked: Sequence[WantedMount]
 ) -> dict[str, str]:
     """Shares that stay and that nobody asks about, by path, which systemd looks at whenever it reads fstab. Pure.
 
     What goes is unmounted before that. A question to it that gets stuck would keep it from being unmounted.
     """
-    lines = mounts_fstab.entries(text)
-    holders = [holding(mounts, normalized(entry.path)) for entry in lines]
-    known = {want.path for want in asked}
-    going = {(want.tag, want.path) for want in wanted if want.state in GOING}
-    if exclusive:
-        shares = [entry for entry in lines if entry.fstype == "virtiofs"]
-        going.update((entry.spec, entry.mount_point) for entry in lines_of_no_item(shares, wanted))
+    lines = fstab.entries(text)
+    holders = [holding(mounts, entry.mount_point) for entry in lines]
+    known = {item.path for item in asked}
+    going = {(item.tag, item.path) for item in wanted.mounts if item.state in GOING}
+    if wanted.exclusive:
+        unlisted = lines_of_no_item(filter(is_share_line, lines), wanted.mounts)
+        going.update((entry.spec, entry.mount_point) for entry in unlisted)
     return {
         mount.path: mount.source
         for mount in holders
@@ -98,23 +97,23 @@ def others_in_fstab(
 
 
 def _ask(
-    asked: Sequence[WantedMount], others: Mapping[str, str], wait: float
+    asked: Sequence[WantedMount], others: Mapping[str, str], seconds: float
 ) -> tuple[dict[str, str], dict[str, str]]:
-    works: dict[str, Work] = {path: _question(path) for path in (*(want.path for want in asked), *others)}
-    outcomes = touch_all(works, wait)
-    gone: dict[str, str] = {}
-    silent = []
-    for want in asked:
-        outcome = outcomes[want.path]
+    works: dict[str, Work] = {path: _question(path) for path in (*(item.path for item in asked), *others)}
+    outcomes = touch_all(works, seconds)
+    disconnected: dict[str, str] = {}
+    stuck = []
+    for item in asked:
+        outcome = outcomes[item.path]
         if outcome.stuck is not None:
-            silent.append(f"the share {want.tag} is mounted, but {outcome.stuck}")
+            stuck.append(f"the share {item.tag} is mounted, but {outcome.stuck}")
         elif outcome.error is not None:
-            raise VirtiofsError(f"the share {want} does not work: {outcome.error}")
+            raise VirtiofsError(f"the share {item} does not work: {outcome.error}")
         elif outcome.values[0] != 0:
-            gone[want.path] = os.strerror(outcome.values[0])
-    if silent:
-        raise VirtiofsError(f"{'; '.join(silent)}: {REMEDY}")
-    return gone, {path: tag for path, tag in others.items() if outcomes[path].stuck is not None}
+            disconnected[item.path] = os.strerror(outcome.values[0])
+    if stuck:
+        raise VirtiofsError(f"{'; '.join(stuck)}: {REMEDY}")
+    return disconnected, {path: tag for path, tag in others.items() if outcomes[path].stuck is not None}
 
 
 def _question(path: str) -> Work:
@@ -123,7 +122,7 @@ def _question(path: str) -> Work:
             # Attributes may come from the guest's cache, statfs never does.
             os.statvfs(path)
         except OSError as error:
-            if error.errno not in _GONE:
+            if error.errno not in _DISCONNECTED:
                 raise
             return [error.errno]
         return [0]
@@ -131,7 +130,11 @@ def _question(path: str) -> Work:
     return work
 
 
-def _directory(path: str) -> Directory:
+def read_directory(path: str) -> Directory:
+    """What is under a mount point that nothing is mounted on.
+
+    :raises VirtiofsError: a component cannot be read.
+    """
     symlink = symlink_in(path)
     if symlink is not None:
         return Directory(symlink=symlink)

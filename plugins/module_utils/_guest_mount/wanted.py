@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user wants mounted in a guest, checked. Pure."""
+"""What a user wants mounted in a guest, checked once, before anything is read. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import hardened
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, problem_with_mount_path, within
 
-# nofail: a guest whose share is gone boots. A virtiofs mount has no device unit that systemd could wait for,
+# nofail: a guest whose share is not there boots. A virtiofs mount has no device unit that systemd could wait for,
 # so there is no device time-out to shorten.
 CREATION_OPTIONS = ("rw", "_netdev", "nosuid", "nodev", "nofail")
 
@@ -41,64 +41,84 @@ class WantedMount:
     def __str__(self) -> str:
         return f"{self.tag} on {self.path}"
 
+    def bad(self, option: str, sentence: str) -> VirtiofsError:
+        """An error in this option of this item."""
+        return VirtiofsError(at(f"share {self.tag}", option) + sentence)
 
-def wanted_mounts(
-    items: Sequence[Mapping[str, Any]], exclusive: bool = False, confirm_empty: bool = False
-) -> tuple[WantedMount, ...]:
-    """The items, checked one by one and against each other.
+    def line(self, old: Entry | None = None) -> Entry:
+        """The line of fstab for this item, where ``old`` is the one that is there."""
+        options = self.options
+        automount = self.automount
+        if options is None:
+            options = old.options if old is not None and old.options else CREATION_OPTIONS
+        if automount is None:
+            automount = old is not None and AUTOMOUNT in old.options
+        options = tuple(option for option in options if option != AUTOMOUNT) + ((AUTOMOUNT,) if automount else ())
+        return Entry(self.tag, self.path, "virtiofs", options)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of the module, checked. ``exclusive``: and no other line of virtiofs in fstab."""
+
+    mounts: tuple[WantedMount, ...]
+    exclusive: bool = False
+
+
+def wanted(options: Mapping[str, Any]) -> Wanted:
+    """The options of the module, each item checked alone and against the others.
 
     :raises VirtiofsError: naming the item and the option.
     """
-    if exclusive and not items and not confirm_empty:
-        raise VirtiofsError("mounts is empty: with exclusive that lets go of every share and needs confirm_empty: true")
-    wanted = tuple(_wanted(item) for item in items)
-    for position, one in enumerate(wanted):
-        for other in wanted[:position]:
+    if options["wait"] < 1:
+        raise VirtiofsError(at("wait") + f"write at least 1, not {options['wait']}")
+    if options["exclusive"] and not options["mounts"] and not options["confirm_empty"]:
+        raise VirtiofsError(
+            at("mounts") + "the list is empty, and exclusive would unmount every share: confirm_empty: true allows it"
+        )
+    mounts = tuple(_item(given) for given in options["mounts"])
+    _check_across(mounts)
+    return Wanted(mounts, options["exclusive"])
+
+
+def _check_across(mounts: Sequence[WantedMount]) -> None:
+    for position, one in enumerate(mounts):
+        for other in mounts[:position]:
             if one.path == other.path:
-                raise VirtiofsError(f"mounts: {other.tag!r} and {one.tag!r} have the same path {one.path}")
-            inner, outer = sorted((one, other), key=lambda want: len(want.path), reverse=True)
+                raise one.bad("path", f"{one.path} is also the path of share {other.tag}")
+            inner, outer = sorted((one, other), key=lambda item: len(item.path), reverse=True)
             if within(inner.path, outer.path) and not {"absent", "unmounted"} & {inner.state, outer.state}:
-                raise VirtiofsError(f"mounts: the path of {inner.tag!r}, {inner.path}, is inside that of {outer.tag!r}")
-    return wanted
+                raise inner.bad("path", f"{inner.path} is inside that of share {outer.tag}, {outer.path}")
 
 
-def line_for(want: WantedMount, line: Entry | None) -> Entry:
-    """The line of fstab for this item, where ``line`` is the one that is there."""
-    options = want.options
-    automount = want.automount
-    if options is None:
-        options = line.options if line is not None and line.options else CREATION_OPTIONS
-    if automount is None:
-        automount = line is not None and AUTOMOUNT in line.options
-    options = tuple(option for option in options if option != AUTOMOUNT) + ((AUTOMOUNT,) if automount else ())
-    return Entry(want.tag, want.path, "virtiofs", options)
-
-
-def _wanted(item: Mapping[str, Any]) -> WantedMount:
-    tag, path = item["tag"], item["path"]
-    name = f"mounts: {tag!r}"
+def _item(given: Mapping[str, Any]) -> WantedMount:
+    tag, path = given["tag"], given["path"]
     problem = problem_with_tag(tag)
     if problem:
-        raise VirtiofsError(f"{name}: the tag {problem}")
+        raise VirtiofsError(at("mounts", "tag") + f"{tag!r} {problem}")
+    options, automount = given.get("options"), given.get("automount")
+    item = WantedMount(tag, normalized(path), given.get("state") or "mounted", options, automount)
     problem = problem_with_mount_path(path)
     if problem:
-        raise VirtiofsError(f"{name}: the path {path!r} {problem}")
-    options, automount = item.get("options"), item.get("automount")
+        raise item.bad("path", f"{path!r} {problem}")
     if options is not None:
         for option in options:
-            problem = _problem_with_option(option, item)
+            problem = _problem_with_option(option, given)
             if problem:
-                raise VirtiofsError(f"{name}: the option {option!r} {problem}")
+                raise item.bad("options", f"{option!r} {problem}")
         if AUTOMOUNT in options:
             if automount is False:
-                raise VirtiofsError(f"{name}: automount is false, but options has {AUTOMOUNT}")
+                raise item.bad("automount", f"it is false, but options has {AUTOMOUNT}: leave one of them out")
             automount = True
         options = tuple(option for option in options if option != AUTOMOUNT)
-        options = hardened(options, bool(item.get("allow_suid")), bool(item.get("allow_dev")))
-    want = WantedMount(tag, normalized(path), item.get("state") or "mounted", options, automount)
-    # Refused here what fstab cannot hold, before anything is read.
-    with_entry("", line_for(want, None))
-    return want
+        options = hardened(options, bool(given.get("allow_suid")), bool(given.get("allow_dev")))
+    item = WantedMount(tag, item.path, item.state, options, automount)
+    try:
+        # Refused here what fstab cannot hold, before anything is read.
+        with_entry("", item.line())
+    except VirtiofsError as error:
+        raise item.bad("", str(error)) from error
+    return item
 
 
 def problem_with_tag(tag: str) -> str | None:
@@ -114,14 +134,14 @@ def problem_with_tag(tag: str) -> str | None:
     return None
 
 
-def _problem_with_option(option: str, item: Mapping[str, Any]) -> str | None:
+def _problem_with_option(option: str, given: Mapping[str, Any]) -> str | None:
     if not option or option != option.strip():
         return "is empty or has blanks around it"
     if not option.isprintable():
         return "has a character that cannot be printed"
-    if option == "suid" and not item.get("allow_suid"):
+    if option == "suid" and not given.get("allow_suid"):
         return "needs allow_suid: true"
-    if option == "dev" and not item.get("allow_dev"):
+    if option == "dev" and not given.get("allow_dev"):
         return "needs allow_dev: true"
     if option in ("remount", "bind", "rbind", "move", "loop") or option.startswith("loop="):
         return "is not one that a share can be mounted with"

@@ -5,7 +5,7 @@
 """What mount options mean, so that lists of them can be compared. Pure.
 
 ``[rw, nosuid]`` of fstab and ``rw,nosuid,relatime`` of the kernel mean the same mount: a later option
-overrides an earlier one, what is not said has a default, and some words only fstab knows (mount(8)).
+overrides an earlier one, what is left out has a default, and some words only fstab knows (mount(8)).
 """
 
 from __future__ import annotations
@@ -52,14 +52,16 @@ _FSTAB_ONLY_PREFIXES = ("x-", "X-", "comment=", "user=")
 # What mount(8) itself does something about, each time it mounts.
 _DONE_BY_MOUNT = "X-mount."
 
-# A kernel takes them, and never tells.
-_UNTELLABLE = frozenset({"silent", "loud", "iversion", "noiversion"})
+# A kernel takes them, and never reports them.
+_NEVER_REPORTED = frozenset({"silent", "loud", "iversion", "noiversion"})
 
 # These have no word of mount(8) for the first of the choice: not saying it is the only way to say it.
-_UNSAID = frozenset({"nodirsync", "symfollow"})
+_WITHOUT_A_WORD = frozenset({"nodirsync", "symfollow"})
 
-# What a kernel leaves out when it tells the options of a mount.
-_UNTOLD = frozenset({"suid", "dev", "exec", "strictatime", "diratime", "symfollow", "async", "nodirsync", "nolazytime"})
+# What a kernel leaves out when it reports the options of a mount.
+_UNREPORTED = frozenset(
+    {"suid", "dev", "exec", "strictatime", "diratime", "symfollow", "async", "nodirsync", "nolazytime"}
+)
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,18 @@ def meaning(options: Iterable[str]) -> Meaning:
         for word in _MEANING.get(option, (option,)):
             if word in _CHOICE_OF:
                 chosen[_CHOICE_OF[word]] = word
-            elif word and word not in _UNTELLABLE and not fstab_only(word):
+            elif word and word not in _NEVER_REPORTED and not fstab_only(word):
                 # The kernel quotes only what has a comma.
                 fixed.add(word if "," in word else word.replace('"', ""))
     return Meaning(tuple(chosen.values()), frozenset(fixed))
 
 
 def meaning_of(mount: Mount) -> Meaning:
-    """What a mount is, as the kernel tells it."""
-    told = mount.options | mount.super_options
+    """What a mount is, as the kernel reports it."""
+    reported = mount.options | mount.super_options
     # The kernel names the two that are not strictatime, and tells rw once and ro once for a mount that is ro.
-    words = sorted(told - {"rw", "ro"}) + (["ro"] if mount.readonly else ["rw"])
-    if not told & {"relatime", "noatime"}:
+    words = sorted(reported - {"rw", "ro"}) + (["ro"] if mount.readonly else ["rw"])
+    if not reported & {"relatime", "noatime"}:
         words.append("strictatime")
     return meaning(words)
 
@@ -118,12 +120,12 @@ def for_mount(options: Iterable[str], busybox: bool = False) -> tuple[str, ...]:
 
 def for_remount(wanted: Meaning) -> tuple[str, ...]:
     """Every choice said in full, because a remount keeps some of what is not said and drops the rest."""
-    return tuple(word for word in wanted.flags if word not in _UNSAID)
+    return tuple(word for word in wanted.flags if word not in _WITHOUT_A_WORD)
 
 
-def as_told(wanted: Meaning) -> tuple[str, ...]:
-    """The words in which a kernel tells of such a mount."""
-    return (*(word for word in wanted.flags if word not in _UNTOLD), *sorted(wanted.fixed))
+def as_reported(wanted: Meaning) -> tuple[str, ...]:
+    """The words in which a kernel reports such a mount."""
+    return (*(word for word in wanted.flags if word not in _UNREPORTED), *sorted(wanted.fixed))
 
 
 def fstab_only(option: str) -> bool:

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import kernel as guest_mount_kernel
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import kernel as kernel_room
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import steps
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.kernel import boot_file, boot_file_text, read, tags
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.kernel import (
+    BOOT_FILE,
+    BOOT_FILE_TEXT,
+    read_kernel,
+    read_tags,
+)
 
 _RELEASE = os.uname().release
 
@@ -37,7 +42,7 @@ def guest(tmp_path: Path) -> Path:
 
 
 def test_a_guest_with_two_shares(guest: Path) -> None:
-    kernel = read(str(guest))
+    kernel = read_kernel(str(guest))
     assert (kernel.release, kernel.loaded, kernel.loadable, kernel.devices) == (_RELEASE, True, True, 2)
     assert kernel.tags == {"media", "two words "}
     assert not kernel.at_boot
@@ -47,21 +52,21 @@ def test_before_linux_6_9_the_tags_are_not_told(guest: Path) -> None:
     for name in ("1", "2"):
         (guest / "sys/fs/virtiofs" / name / "tag").unlink()
         (guest / "sys/fs/virtiofs" / name).rmdir()
-    assert tags(str(guest)) == frozenset()
+    assert read_tags(str(guest)) == frozenset()
     (guest / "sys/fs/virtiofs").rmdir()
-    assert tags(str(guest)) is None
+    assert read_tags(str(guest)) is None
 
 
 def test_a_module_that_is_not_loaded_yet(guest: Path) -> None:
     _write(guest, "/proc/filesystems", "\text4\n")
-    kernel = read(str(guest))
+    kernel = read_kernel(str(guest))
     assert (kernel.loaded, kernel.loadable, kernel.supported) == (False, True, True)
 
 
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        (boot_file, boot_file_text),
+        (BOOT_FILE, BOOT_FILE_TEXT),
         ("/etc/modules", "# comment\n\n virtiofs\n"),
         ("/usr/lib/modules-load.d/distribution.conf", "fuse\nvirtiofs\n"),
         (f"/lib/modules/{_RELEASE}/modules.builtin", "kernel/fs/fuse/virtiofs.ko\n"),
@@ -69,9 +74,9 @@ def test_a_module_that_is_not_loaded_yet(guest: Path) -> None:
 )
 def test_it_is_there_at_boot(guest: Path, path: str, text: str) -> None:
     _write(guest, path, text)
-    kernel = read(str(guest))
+    kernel = read_kernel(str(guest))
     assert kernel.at_boot
-    assert kernel.own_boot_file == (path == boot_file)
+    assert kernel.own_boot_file == (path == BOOT_FILE)
 
 
 @pytest.mark.parametrize(
@@ -84,18 +89,18 @@ def test_it_is_there_at_boot(guest: Path, path: str, text: str) -> None:
 )
 def test_this_does_not_load_it_at_boot(guest: Path, path: str, text: str) -> None:
     _write(guest, path, text)
-    assert not read(str(guest)).at_boot
+    assert not read_kernel(str(guest)).at_boot
 
 
 def test_what_we_write_loads_it_at_boot_until_it_is_forgotten(guest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(guest, "/etc/modules-load.d/other.conf", "loop\n")
-    file = f"{guest}{boot_file}"
-    monkeypatch.setattr(guest_mount_kernel, "boot_file", file)
+    file = f"{guest}{BOOT_FILE}"
+    monkeypatch.setattr(kernel_room, "BOOT_FILE", file)
     steps.LoadModuleAtBoot().apply(steps.Guest("/nowhere/fstab", 1))
     monkeypatch.undo()
-    found = read(str(guest))
+    found = read_kernel(str(guest))
     assert (found.at_boot, found.own_boot_file) == (True, True)
-    monkeypatch.setattr(guest_mount_kernel, "boot_file", file)
+    monkeypatch.setattr(kernel_room, "BOOT_FILE", file)
     steps.ForgetModuleAtBoot().apply(steps.Guest("/nowhere/fstab", 1))
     assert [path.name for path in (guest / "etc/modules-load.d").iterdir()] == ["other.conf"]
 
@@ -103,20 +108,20 @@ def test_what_we_write_loads_it_at_boot_until_it_is_forgotten(guest: Path, monke
 def test_no_virtiofs_in_the_kernel(guest: Path) -> None:
     _write(guest, "/proc/filesystems", "\text4\n")
     _write(guest, f"/lib/modules/{_RELEASE}/modules.dep", "kernel/fs/fuse/fuse.ko:\n")
-    kernel = read(str(guest))
+    kernel = read_kernel(str(guest))
     assert not kernel.supported
     assert _RELEASE in kernel.why_unsupported
     assert "5.4" in kernel.why_unsupported
 
 
 def test_a_kernel_whose_modules_are_gone(tmp_path: Path) -> None:
-    kernel = read(str(tmp_path))
+    kernel = read_kernel(str(tmp_path))
     assert not kernel.supported
     assert "reboot" in kernel.why_unsupported
 
 
 def test_built_in_without_any_module_tree(tmp_path: Path) -> None:
     _write(tmp_path, "/proc/filesystems", "nodev\tvirtiofs\n")
-    kernel = read(str(tmp_path))
+    kernel = read_kernel(str(tmp_path))
     assert kernel.supported
     assert kernel.at_boot

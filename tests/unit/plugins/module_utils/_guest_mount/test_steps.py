@@ -1,23 +1,23 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What mount(8) and the kernel say becomes the sentence that a person needs."""
+"""The steps on this machine, which has no such share, and the sentences for what fails."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import steps
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
     Guest,
-    MountShare,
+    Mount,
     StartAutomount,
-    WriteLine,
-    _why_not_mounted,
     automount_unit,
-    no_such_tag,
+    why_not_mounted,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 
@@ -26,42 +26,26 @@ _OLD = "mount: /mnt: wrong fs type, bad option, bad superblock on data, missing 
 _NEW = "mount: /mnt: fsconfig() failed: virtiofs: Unknown parameter 'nonsense'"
 
 
-@pytest.mark.parametrize(("said", "log"), [(_OLD, ["virtiofs: Unknown parameter 'nonsense'"]), (_NEW, [])])
-def test_an_option_that_the_kernel_does_not_know(said: str, log: list[str]) -> None:
-    sentence = _why_not_mounted("data", "/mnt", said, log)
+@pytest.mark.parametrize(("message", "log"), [(_OLD, ["virtiofs: Unknown parameter 'nonsense'"]), (_NEW, [])])
+def test_an_option_that_the_kernel_does_not_know(message: str, log: list[str]) -> None:
+    sentence = why_not_mounted("data", "/mnt", message, log)
     assert sentence == "cannot mount data on /mnt: the kernel does not know the option 'nonsense'"
 
 
 def test_a_tag_that_is_not_there() -> None:
     log = ["something else", "virtio-fs: tag <data> not found"]
-    assert _why_not_mounted("data", "/mnt", _OLD, log).startswith("there is no share with the tag data in this guest")
+    assert why_not_mounted("data", "/mnt", _OLD, log).startswith("there is no share with the tag data in this guest")
 
 
 def test_what_is_not_understood_is_passed_on() -> None:
-    assert _why_not_mounted("data", "/mnt", "mount: /mnt: out of memory", []).endswith("mount: /mnt: out of memory")
-
-
-def test_the_tags_that_are_there_are_named_where_the_kernel_tells() -> None:
-    assert "only a, b: add the share" in no_such_tag("x", frozenset({"b", "a"}))
-    assert "nor any other" in no_such_tag("x", frozenset())
-    assert "does not tell" in no_such_tag("x", None)
-
-
-def test_a_line_of_somebody_else_that_came_meanwhile_stays(tmp_path: Path) -> None:
-    fstab = tmp_path / "fstab"
-    theirs = "host:/x /srv//media/ nfs ro 0 0\n"
-    fstab.write_text(theirs)
-    step = WriteLine(Entry("media", "/srv/media", "virtiofs", ("rw",)), str(fstab))
-    with pytest.raises(VirtiofsError, match=r"meanwhile has a line for host:/x \(nfs\) on /srv/media"):
-        step.apply(Guest(str(fstab), 1))
-    assert fstab.read_text() == theirs
+    assert why_not_mounted("data", "/mnt", "mount: /mnt: out of memory", []).endswith("mount: /mnt: out of memory")
 
 
 def test_a_mount_that_fails_takes_its_directories_back(tmp_path: Path) -> None:
     """No guest has this share, and most machines that run this have no virtiofs at all."""
     (tmp_path / "kept").mkdir()
     path = tmp_path / "kept" / "new" / "media"
-    step = MountShare("no-such-share", str(path), ("rw",), (str(path.parent), str(path)))
+    step = Mount("no-such-share", str(path), ("rw",), (str(path.parent), str(path)))
     with pytest.raises(VirtiofsError, match="no-such-share"):
         step.apply(Guest("/nowhere/fstab", 1))
     assert [str(each) for each in tmp_path.rglob("*")] == [str(tmp_path / "kept")]
@@ -81,6 +65,32 @@ def test_an_automount_that_fails_puts_fstab_back(tmp_path: Path, before: str | N
         StartAutomount("no-such-share", str(path), was, (str(path),)).apply(Guest(str(fstab), 5))
     assert fstab.read_text() == old
     assert not path.exists()
+
+
+def test_the_time_is_that_of_the_run_and_a_step_gets_at_least_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(steps.time, "monotonic", lambda: now)
+    guest = Guest("/nowhere/fstab", 30)
+    assert (guest.seconds(), guest.is_over()) == (30, False)
+    now += 28.5
+    assert (guest.seconds(), guest.is_over()) == (2, False)
+    now += 60
+    assert (guest.seconds(), guest.is_over()) == (1, True)
+
+
+def test_what_one_share_waited_another_one_does_not_wait_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps.kernel, "read_tags", frozenset)
+    guest = Guest("/nowhere/fstab", 1.5)
+    took = []
+    for tag in ("first", "second"):
+        begin = time.monotonic()
+        with pytest.raises(VirtiofsError, match=f"there is no share with the tag {tag} in this guest, nor any other"):
+            Mount(tag, str(tmp_path), ("rw",)).apply(guest)
+        took.append(time.monotonic() - begin)
+    assert took[0] > 1.4
+    assert took[1] < 0.5
 
 
 def test_the_unit_of_an_automount_is_that_of_systemd() -> None:
