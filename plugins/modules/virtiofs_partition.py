@@ -204,7 +204,7 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: ["write the fstab line of /shared/media", "mount media on /shared/media"]
+  sample: ["write the fstab line of LABEL=media on /shared/media", "mount media on /shared/media"]
 partitions:
   description: What there is now, by label.
   returned: success

@@ -19,9 +19,11 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.virtio.fs.plugins.module_utils._block import holders
+from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_views
+from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import devnum_of
+from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo as mounts_mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as storage
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
@@ -229,15 +231,15 @@ class DiskLab:
 
     def _left(self) -> list[str]:
         """What nobody frees any more. The kernel does, when a program goes that has copied the mount meanwhile."""
-        views = holders.views()
+        views = read_views()
         return [name for name in self._attached() if not any(self._users(views, name))]
 
-    def _users(self, views: holders.Views, loop: str) -> Iterator[str]:
+    def _users(self, views: Views, loop: str) -> Iterator[str]:
         for node in [loop, *(str(path) for path in Path("/dev").glob(f"{Path(loop).name}p*"))]:
-            yield from views.anywhere(holders.device_number(node) or "", node)
+            yield from views.anywhere(devnum_of(node) or "", node)
 
     def _unmount(self, *command: str) -> None:
-        for mount in reversed(mounts_mountinfo.parse("\n".join(self.mountinfo()))):
+        for mount in reversed(mountinfo.parse("\n".join(self.mountinfo()))):
             quietly(*command, mount.path)
 
     def _attached(self) -> list[str]:

@@ -20,7 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as 
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Attach
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Mount
 
 HERE = Path(__file__).parent
 
@@ -75,7 +75,7 @@ def test_a_mount_that_another_run_was_faster_with_keeps_its_line(lab: DiskLab) -
     wanted = partition_wanted.wanted(lab.params([item]), int, int)
     target = lab.target()
     for step in plan.plan(wanted, read.read(target, wanted)).steps:
-        if isinstance(step, Attach):
+        if isinstance(step, Mount):
             output("mount", "-o", "noatime,nosuid,nodev", step.source.node(), str(path))
         step.apply(target)
     assert lab.fstab.read_bytes() == fstab

@@ -17,14 +17,16 @@ from disk_lab import DiskLab, disk_lab, output
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import NewPartition
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
     DeletePartition,
+    GrowPartition,
+    WriteTable,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
     FormatDevice,
     FormatPartition,
-    GrowPartition,
-    NewPartition,
     WipeDevice,
-    WriteTable,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step

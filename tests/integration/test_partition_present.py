@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem, superblock
+from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
+from ansible_collections.virtio.fs.plugins.module_utils._block.superblock import read_superblock
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
@@ -45,7 +46,7 @@ def test_a_blank_disk_gets_partitions_filesystems_mounts_and_fstab_lines(lab: Di
     assert [line.split()[:3] for line in text[len(NEIGHBOURS):].splitlines()] == [
         [f"LABEL={label}", str(lab.root / label), "ext4"] for label in (one, two)
     ]
-    found = superblock("ext4", f"{disk}p1")
+    found = read_superblock("ext4", f"{disk}p1")
     assert found is not None
     assert (found.size, found.reserved_percent) == (16 * 2**20, 1)
     assert done.partitions[one]["mounted"] is True
@@ -343,7 +344,7 @@ def test_a_whole_device_is_used_without_a_table(lab: DiskLab) -> None:
     assert output("blkid", "-p", "-s", "LABEL", "-o", "value", device) == label
     assert "has_journal" not in output("dumpe2fs", "-h", device)
     lab.converged({"label": label, "device": device, "reserved_percent": 3})
-    found = superblock("ext4", device)
+    found = read_superblock("ext4", device)
     assert found is not None
     assert found.reserved_percent == 3
 

@@ -21,9 +21,9 @@ from disk_lab import DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.disk import read_device
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import views
+from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import _note_begun
+from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
 
 HALF = 32 * 2**20
@@ -440,8 +440,8 @@ def test_a_note_of_a_killed_run_is_about_one_device(lab: DiskLab) -> None:
     """The device that has its name since, and what somebody has made on it since, are not ours to write over."""
     first, second = lab.disk(16), lab.disk(16)
     item = {"label": lab.label(), "device": first}
-    identity = read_device(first, views()).identity
-    _note_begun(lab.target(), item["label"], identity, str(uuid.uuid4()))
+    identity = read_device(first, read_views()).identity
+    format_marker.write(lab.target(), item["label"], identity, str(uuid.uuid4()))
     for disk in (first, second):
         put(disk, 700_000, b"half written")
     message = lab.refused({**item, "device": second})

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import UNFINISHED
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import UNFINISHED
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 STATES = ["unmounted", "absent", "wiped"]

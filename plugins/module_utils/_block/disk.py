@@ -10,16 +10,22 @@ import fcntl
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._block import signatures
-from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import Superblock, superblock
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import Views
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Owner, Partition
+from ansible_collections.virtio.fs.plugins.module_utils._block.raw_gpt import (
+    is_half_written_gpt,
+    is_hybrid,
+    names_in_damaged_gpt,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Extent
+from ansible_collections.virtio.fs.plugins.module_utils._block.superblock import read_superblock
 from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import (
     attribute,
+    devnum_of,
     holders,
     identity,
     is_open_exclusively,
@@ -28,6 +34,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import (
     sysfs_of,
     whole_disk,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
 
@@ -38,107 +45,29 @@ _BLKFLSBUF = 0x1261
 _EXCLUSIVE = "opened exclusively by another program"
 
 
-@dataclass(frozen=True)
-class Device:
-    """A block device. ``number`` is major:minor, sizes are bytes, ``uses`` is who holds it, in words."""
-
-    node: str
-    number: str
-    size: int
-    sector: int
-    readonly: bool
-    content: Content
-    uses: tuple[str, ...] = ()
-    superblock: Superblock | None = None
-    partuuid: str | None = None
-    identity: str = ""
-    whole: str = ""  # the disk that it is a partition of, or itself
-    writers: tuple[str, ...] = ()  # programs among them that have it open for writing
-
-
-@dataclass(frozen=True)
-class Partition:
-    """An entry of a GPT. ``node`` is None as long as the kernel does not know it as it is in the table.
-
-    ``outgrown`` is the one difference that leaves it the same partition: a run that was killed while it grew has
-    written the larger entry, and the kernel, which may have it mounted, still knows the smaller one.
-    """
-
-    number: int
-    extent: Extent
-    type: str
-    uuid: str
-    name: str
-    content: Content
-    node: str | None = None
-    device: str = ""
-    uses: tuple[str, ...] = ()
-    superblock: Superblock | None = None
-    outgrown: bool = False
-    readonly: bool = False
-
-    @property
-    def untold(self) -> bool:
-        """Whether the kernel has to be told about it."""
-        return self.node is None or self.outgrown
-
-    @property
-    def unfinished(self) -> bool:
-        return self.type == signatures.UNFINISHED
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A whole disk. ``partitions`` is None where there is no GPT."""
-
-    name: str  # as the user calls it
-    device: Device
-    partitions: tuple[Partition, ...] | None = None
-    slots: int = 128  # how many entries the GPT can have
-    half_written: bool = False
-    damaged: frozenset[str] = frozenset()  # names of partitions in what is left of a GPT that nobody can use
-    hybrid: bool = False
-    strangers: tuple[str, ...] = ()  # partitions that the kernel knows otherwise than the GPT, and somebody uses
-
-    @property
-    def taken(self) -> tuple[Extent, ...]:
-        return tuple(partition.extent for partition in self.partitions or ())
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Something on this machine that has a label. ``kind`` is LABEL or PARTLABEL."""
-
-    kind: str
-    node: str
-    number: str
-    uuid: str | None = None
-    partuuid: str | None = None
-
-
 def read_device(node: str, views: Views, *, probe_content: bool = True) -> Device:
     """Everything about one block device."""
     place = sysfs_of(node)
-    number = attribute(place, "dev")
+    devnum = attribute(place, "dev")
     size = int(attribute(place, "size") or 0) * 512
-    uses = list(views.anywhere(number, node)) + kernel_uses(place, number)
+    uses = list(views.anywhere(devnum, node)) + kernel_uses(place, devnum)
     whole = whole_disk(node)
     content = signatures.probe(node) if probe_content and size else Content()
     if not uses and is_open_exclusively(node):
         uses.append(_EXCLUSIVE)
     return Device(
         node=node,
-        number=number,
+        devnum=devnum,
         size=size,
         sector=int(attribute(sysfs_of(whole), "queue/logical_block_size") or 512),
         readonly=attribute(place, "ro") == "1",
         content=content,
         uses=tuple(uses),
-        superblock=superblock(content.fstype, node) if content.fstype else None,
+        superblock=read_superblock(content.fstype, node) if content.fstype else None,
         partuuid=_partuuid(node) if whole != node else None,
-        identity=identity(place, number, size),
+        identity=identity(place, devnum, size),
         whole=whole,
-        writers=views.written(number),
+        writers=views.written(devnum),
     )
 
 
@@ -153,13 +82,13 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
     first, last = signatures.ends(node)
     # wipefs finds also a GPT that nobody can use any more, blkid only a whole one.
     if device.content.types != ("gpt",) or device.content.table != "gpt":
-        half_written = signatures.is_half_written_gpt(first, last, device.sector, labels)
+        half_written = is_half_written_gpt(first, last, device.sector, labels)
         return Disk(
             name,
             device,
             half_written=half_written and not device.content.fstype,
-            damaged=signatures.names_in_damaged_gpt(first, last, device.sector),
-            strangers=tuple(inside),
+            damaged=names_in_damaged_gpt(first, last, device.sector),
+            other_users=tuple(inside),
         )
     known = _kernel_partitions(node)
     partitions = []
@@ -168,21 +97,21 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         extent = Extent(int(str(entry["start"])) * device.sector, int(str(entry["size"])) * device.sector)
         number = int(str(entry["number"]))
         kernel = known.get(number)
-        if kernel is not None and not _is_same_or_outgrown(_extent(kernel), extent):
+        if kernel is not None and not _is_same_or_smaller(_extent(kernel), extent):
             kernel = None
         partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
     # Telling the kernel of the table would cut them off, and their space is not as free as the table says.
     extents = {partition.number: partition.extent for partition in partitions}
     strange = {
-        place for number, place in known.items() if not _is_same_or_outgrown(_extent(place), extents.get(number))
+        place for number, place in known.items() if not _is_same_or_smaller(_extent(place), extents.get(number))
     }
     return Disk(
         name,
         device,
         tuple(partitions),
         slots=int(table.get("table-length") or 128),
-        hybrid=signatures.is_hybrid(first),
-        strangers=tuple(
+        hybrid=is_hybrid(first),
+        other_users=tuple(
             f"{use}, and its partition table has that no more" for use in _partition_uses(node, views, strange)
         ),
     )
@@ -194,14 +123,14 @@ def read_whole(node: str, views: Views) -> Device:
     writers, uses = device.writers, (*device.uses, *_partition_uses(node, views))
     if device.whole != node:
         place = sysfs_of(device.whole)
-        number = attribute(place, "dev")
-        written = [f"a partition of {device.whole}, which is {use}" for use in views.written(number)]
-        held = [f"a partition of {device.whole}, which is {use}" for use in kernel_uses(place, number)]
+        devnum = attribute(place, "dev")
+        written = [f"a partition of {device.whole}, which is {use}" for use in views.written(devnum)]
+        held = [f"a partition of {device.whole}, which is {use}" for use in kernel_uses(place, devnum)]
         writers, uses = (*writers, *written), (*uses, *written, *held)
     return replace(device, uses=uses, writers=writers)
 
 
-def labels_on_machine(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]]:
+def read_label_owners(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]]:
     """Where each label is in use: as a filesystem's label or as a partition's name."""
     found: dict[str, list[Owner]] = {label: [] for label in labels}
     for name in sorted(os.listdir("/sys/class/block")):
@@ -240,16 +169,16 @@ def partition_named(node: str, label: str) -> Partition | None:
         name=label,
         content=Content(),
         node=node_at(kernel) if kernel is not None and known else None,
-        device=attribute(kernel, "dev") if kernel is not None and known else "",
+        devnum=attribute(kernel, "dev") if kernel is not None and known else "",
     )
 
 
 def kernel_agrees(node: str) -> bool:
     """Whether the kernel has the partitions of the table and no other, and a current device node for each."""
-    return kernel_is_told(node) and all(_node_is_current(place) for place in _kernel_partitions(node).values())
+    return kernel_has_table(node) and all(_node_is_current(place) for place in _kernel_partitions(node).values())
 
 
-def kernel_is_told(node: str) -> bool:
+def kernel_has_table(node: str) -> bool:
     """Whether the kernel has the partitions of the table and no other."""
     return {number: _extent(place) for number, place in _kernel_partitions(node).items()} == _table_extents(node)
 
@@ -257,11 +186,7 @@ def kernel_is_told(node: str) -> bool:
 def _node_is_current(place: str) -> bool:
     # A partition that the kernel has made anew has another number; until udev has made its node anew too, the old
     # one opens nothing (ENXIO), or somebody else's partition.
-    try:
-        number = os.stat(node_at(place)).st_rdev
-    except OSError:
-        return False
-    return f"{os.major(number)}:{os.minor(number)}" == attribute(place, "dev")
+    return devnum_of(node_at(place)) == attribute(place, "dev")
 
 
 def only_kernel_knows(node: str) -> list[int]:
@@ -284,18 +209,18 @@ def _partition(
     uses: tuple[str, ...] = ()
     block = None
     node = node_at(kernel) if kernel is not None else None
-    outgrown = kernel is not None and _is_outgrown(_extent(kernel), extent)
-    if ours and node is not None and outgrown:
+    smaller_in_kernel = kernel is not None and _is_smaller(_extent(kernel), extent)
+    if ours and node is not None and smaller_in_kernel:
         # What is in all of the entry counts, and the kernel's device shows only a part of it.
         content = signatures.probe(disk, extent.start, extent.size)
         uses = read_device(node, views, probe_content=False).uses
-        block = superblock(content.fstype, node) if content.fstype else None
+        block = read_superblock(content.fstype, node) if content.fstype else None
     elif ours and node is not None:
         device = read_device(node, views)
         content, uses, block = device.content, device.uses, device.superblock
     elif ours:
         content = signatures.probe(disk, extent.start, extent.size)
-        block = superblock(content.fstype, disk, extent.start) if content.fstype else None
+        block = read_superblock(content.fstype, disk, extent.start) if content.fstype else None
     else:
         # Of others' partitions only the label matters.
         place = [node] if node is not None else ["-O", str(extent.start), "-S", str(extent.size), disk]
@@ -315,21 +240,21 @@ def _partition(
         name=str(entry.get("name", "")),
         content=content,
         node=node,
-        device=attribute(kernel, "dev") if kernel is not None else "",
+        devnum=attribute(kernel, "dev") if kernel is not None else "",
         uses=uses,
         superblock=block,
-        outgrown=outgrown,
+        smaller_in_kernel=smaller_in_kernel,
         readonly=kernel is not None and attribute(kernel, "ro") == "1",
     )
 
 
-def _is_outgrown(kernel: Extent, table: Extent) -> bool:
+def _is_smaller(kernel: Extent, table: Extent) -> bool:
     # Never the other way round: who made the entry smaller is not us, and the filesystem would lose its end.
     return kernel.start == table.start and kernel.size < table.size
 
 
-def _is_same_or_outgrown(kernel: Extent, table: Extent | None) -> bool:
-    return table is not None and (kernel == table or _is_outgrown(kernel, table))
+def _is_same_or_smaller(kernel: Extent, table: Extent | None) -> bool:
+    return table is not None and (kernel == table or _is_smaller(kernel, table))
 
 
 def _read_table(node: str) -> dict[str, Any]:
@@ -368,8 +293,8 @@ def _partition_uses(node: str, views: Views, places: Collection[str] | None = No
     found = []
     for place in _kernel_partitions(node).values() if places is None else sorted(places):
         part = node_at(place)
-        number = attribute(place, "dev")
-        uses = list(views.anywhere(number, part)) + kernel_uses(place, number)
+        devnum = attribute(place, "dev")
+        uses = list(views.anywhere(devnum, part)) + kernel_uses(place, devnum)
         found += [f"{part} is {use}" for use in uses]
     return found
 

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who holds a filesystem or a block device: mounts of every process, running domains, the kernel.
-
-A successful umount proves nothing: a virtiofsd has a copy of the mount in a namespace of its own, goes on
-writing to it, and does not see what is mounted on the path later.
-"""
+"""Read who may hold a filesystem or a block device: mounts and open files of every process, running domains."""
 
 from __future__ import annotations
 
@@ -16,9 +12,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import devnum_of
+from ansible_collections.virtio.fs.plugins.module_utils._block.views import View, Views, is_of_no_device
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
@@ -31,81 +28,7 @@ DOMAIN_STATUS = ("/run/libvirt/qemu",)
 _PEERS = re.compile(r"(shared|master):([0-9]+)")
 
 
-@dataclass(frozen=True)
-class View:
-    """The mounts of one mount namespace, and one process in it."""
-
-    process: str
-    mounts: tuple[Mount, ...]
-    peers: tuple[frozenset[str], ...]  # of each mount: the peer groups that it is in or follows
-
-
-@dataclass(frozen=True)
-class Views:
-    """What this process sees, and what the others do.
-
-    ``writers`` are the programs that have a block device (major:minor) or a file (its path) open for writing, in
-    words. QEMU opens the disk of a guest in no other way: no mount, no holder and no O_EXCL tells of it.
-    """
-
-    ours: View
-    others: tuple[View, ...] = ()
-    writers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def outliving(self, mounted: Mount) -> tuple[str, ...]:
-        """Who keeps the filesystem when this mount of ours is unmounted, in words."""
-        kept = [
-            f"it is also mounted on {other.path}"
-            for other in self.ours.mounts
-            if same_filesystem(other, mounted) and other.mount_id != mounted.mount_id
-        ]
-        parents = _peers_of_parent(self.ours, mounted)
-        for view in self.others:
-            for other in view.mounts:
-                if not same_filesystem(other, mounted):
-                    continue
-                # A copy under a parent that follows ours goes when ours goes, mount_namespaces(7).
-                follows = other.path == mounted.path and parents & _peers_of_parent(view, other)
-                if not follows:
-                    kept.append(f"{view.process} has it mounted on {other.path}")
-        return tuple(dict.fromkeys(kept))
-
-    def anywhere(self, device: str, node: str) -> tuple[str, ...]:
-        """Who has this block device mounted, in words."""
-        found = []
-        for view in (self.ours, *self.others):
-            who = "" if view is self.ours else f" by {view.process}"
-            found += [f"mounted on {mount.path}{who}" for mount in view.mounts if is_on(mount, device, node)]
-        return (*dict.fromkeys(found), *self.written(device))
-
-    def written(self, device_or_path: str) -> tuple[str, ...]:
-        return tuple(f"open for writing in {who}" for who in self.writers.get(device_or_path, ()))
-
-
-def is_on(mounted: Mount, device: str, node: str) -> bool:
-    """Whether a mount shows a filesystem on this block device (``device`` is major:minor)."""
-    if not mounted.device.startswith("0:"):
-        return mounted.device == device
-    # btrfs gives each subvolume a number of its own; its source is a device node.
-    return mounted.source == node or (mounted.source.startswith("/dev/") and device_number(mounted.source) == device)
-
-
-def same_filesystem(one: Mount, other: Mount) -> bool:
-    if one.device == other.device:
-        return True
-    return one.fstype == other.fstype == "btrfs" and one.source == other.source
-
-
-def device_number(path: str) -> str | None:
-    """major:minor of a block device node, or None where there is no such node."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" if status.st_rdev else None
-
-
-def views(files: Iterable[str] = ()) -> Views:
+def read_views(files: Iterable[str] = ()) -> Views:
     """Read the mountinfo of every process, once for each namespace, and what each has open for writing.
 
     Of files only the given ones are looked for, of block devices all.
@@ -123,11 +46,21 @@ def views(files: Iterable[str] = ()) -> Views:
         if view is not None:
             seen.add(place)
             others.append(view)
-    devices = {mount.mount_id: mount.device for view in (ours, *others) for mount in view.mounts}
-    return Views(ours, tuple(others), _writers(frozenset(files), devices))
+    mounts = [mount for view in (ours, *others) for mount in view.mounts]
+    devices = {mount.mount_id: mount.device for mount in mounts}
+    return Views(ours, tuple(others), _writers(frozenset(files), devices), devnums_of_sources(mounts))
 
 
-def domains_sharing(paths: Iterable[str], directories: Sequence[str] = DOMAIN_STATUS) -> dict[str, tuple[str, ...]]:
+def devnums_of_sources(mounts: Iterable[Mount]) -> dict[str, str]:
+    """The device numbers of the nodes that mounts name as their source, where a mount has not that number itself."""
+    sources = {mount.source for mount in mounts if is_of_no_device(mount) and mount.source.startswith("/dev/")}
+    found = ((source, devnum_of(source)) for source in sources)
+    return {source: devnum for source, devnum in found if devnum is not None}
+
+
+def read_sharing_domains(
+    paths: Iterable[str], directories: Sequence[str] = DOMAIN_STATUS
+) -> dict[str, tuple[str, ...]]:
     """For each path, the running domains whose XML shares it, something in it, or something that contains it.
 
     :raises VirtiofsError: the state of a running domain cannot be read, so nobody can tell.
@@ -249,10 +182,3 @@ def _name(pid: str) -> str:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
         return file.read().strip()
     return "?"
-
-
-def _peers_of_parent(view: View, mounted: Mount) -> frozenset[str]:
-    for mount, peers in zip(view.mounts, view.peers):
-        if mount.mount_id == mounted.parent_id:
-            return peers
-    return frozenset()

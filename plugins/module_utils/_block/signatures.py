@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is written on a device: filesystems, tables, members of something, or data that nobody knows.
+"""Read what is written on a device: filesystems, tables, members of something, or data that nobody knows.
 
 Blank is what nobody knows anything about: not libblkid, not wipefs, and zero where anything would begin.
 """
@@ -12,53 +12,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import struct
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
 
-# GPT types. The second one is ours alone: between writing the table and the end of mkfs a partition has it,
-# so the next run knows what it may complete, and everybody else that there is nothing to mount yet.
-LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-UNFINISHED = "23C66744-549D-4C00-8FAE-58E95F8B679C"
-
 _PROBE_SECONDS = 60
-
-_GPT_HEADER = b"EFI PART"
 
 # blkid(8): nothing found, and several signatures that contradict each other.
 _BLKID_NOTHING = 2
 _BLKID_AMBIVALENT = 8
-
-
-@dataclass(frozen=True)
-class Content:
-    """What was found. ``types`` names every signature; ``data`` says that something is there without one."""
-
-    types: tuple[str, ...] = ()
-    fstype: str | None = None
-    label: str | None = None
-    uuid: str | None = None
-    table: str | None = None
-    data: bool = False
-
-    @property
-    def blank(self) -> bool:
-        return not self.types and not self.data
-
-    @property
-    def description(self) -> str:
-        if len(self.types) > 1:
-            return "several signatures (" + ", ".join(self.types) + ")"
-        if self.table is not None:
-            return f"a partition table ({self.table})"
-        if self.types:
-            label = f" labelled {self.label}" if self.label else ""
-            return f"{self.types[0]}{label}"
-        return "data that no tool knows" if self.data else "nothing"
 
 
 def probe(node: str, offset: int = 0, size: int | None = None) -> Content:
@@ -128,69 +92,3 @@ def ends(node: str, offset: int = 0, size: int | None = None) -> tuple[bytes, by
 
 def _has_data(node: str, offset: int, size: int | None) -> bool:
     return any(part.count(0) != len(part) for part in ends(node, offset, size))
-
-
-def is_half_written_gpt(first: bytes, last: bytes, sector: int, names: Collection[str]) -> bool:
-    """Whether a disk without a readable table holds only what a killed run of ours can have left.
-
-    ``first`` and ``last`` are the first and the last mebibyte. sfdisk writes the entries and the header at
-    the end of the disk, then those at its beginning, then the protective MBR. So nothing but these may be
-    there, and each partition in them must be unfinished and have one of our names. Pure.
-    """
-    near, far = _ends_of_tables(last, sector)
-    if first[near:].count(0) != len(first) - near or last[:far].count(0) != far:
-        return False
-    found = False
-    for header, entries in _tables(first, last, sector):
-        if any(header) and not header.startswith(_GPT_HEADER):
-            return False
-        for kind, name in _entries(entries):
-            if kind != UNFINISHED or name not in names:
-                return False
-            found = True
-    return found and _is_bare_mbr(first[:sector])
-
-
-def names_in_damaged_gpt(first: bytes, last: bytes, sector: int) -> frozenset[str]:
-    """The names of partitions in what is left of a GPT, at the beginning of a disk or at its end. Pure."""
-    return frozenset(
-        name
-        for header, entries in _tables(first, last, sector)
-        if header.startswith(_GPT_HEADER)
-        for _kind, name in _entries(entries)
-    )
-
-
-def _ends_of_tables(last: bytes, sector: int) -> tuple[int, int]:
-    """Where the first table ends in the first mebibyte, and its copy begins in the last one."""
-    entry_sectors = -(-128 * 128 // sector)
-    return (2 + entry_sectors) * sector, len(last) - (1 + entry_sectors) * sector
-
-
-def _tables(first: bytes, last: bytes, sector: int) -> tuple[tuple[bytes, bytes], ...]:
-    """Header and entries of both copies."""
-    near, far = _ends_of_tables(last, sector)
-    return (first[sector : 2 * sector], first[2 * sector : near]), (last[-sector:], last[far:-sector])
-
-
-def _entries(raw: bytes) -> Iterator[tuple[str, str]]:
-    """Type and name of each partition, UEFI specification 5.3.3."""
-    for at in range(0, 128 * 128, 128):
-        entry = raw[at : at + 128]
-        if any(entry):
-            yield _guid(entry[:16]), entry[56:128].decode("utf-16-le", "replace").rstrip("\0")
-
-
-def is_hybrid(first: bytes) -> bool:
-    """Whether the MBR of a GPT lists more than the one protective entry: two tables that must agree. Pure."""
-    kinds = [first[446 + 16 * number + 4] for number in range(4)]
-    return [kind for kind in kinds if kind] not in ([0xEE], [])
-
-
-def _is_bare_mbr(sector: bytes) -> bool:
-    return not any(sector) or (not any(sector[:440]) and sector[510:512] == b"\x55\xaa" and not is_hybrid(sector))
-
-
-def _guid(raw: bytes) -> str:
-    one, two, three = struct.unpack("<IHH", raw[:8])
-    return f"{one:08X}-{two:04X}-{three:04X}-{raw[8:10].hex()}-{raw[10:].hex()}".upper()

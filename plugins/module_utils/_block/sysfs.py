@@ -34,17 +34,26 @@ def node_of(path: str, label: str, option: str) -> str:
         raise VirtiofsError(f"{label}, {option}: {path} is {kind}, not a block device")
     node = node_at(os.path.realpath(_sys(status.st_rdev)))
     # Everything later goes by the node, and where nobody keeps /dev it can be that of another device.
-    if not is_node_of(node, _number(status.st_rdev)):
+    if not is_node_of(node, _devnum(status.st_rdev)):
         raise VirtiofsError(f"{label}, {option}: {path} is the device that the kernel calls {node}, and {node} is not")
     return node
 
 
-def is_node_of(node: str, number: str) -> bool:
+def is_node_of(node: str, devnum: str) -> bool:
     """Whether the node opens the block device with this major:minor."""
     with contextlib.suppress(OSError):
         status = os.stat(node)
-        return stat.S_ISBLK(status.st_mode) and _number(status.st_rdev) == number
+        return stat.S_ISBLK(status.st_mode) and _devnum(status.st_rdev) == devnum
     return False
+
+
+def devnum_of(path: str) -> str | None:
+    """major:minor of a device node, or None where there is no such node."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _devnum(status.st_rdev) if status.st_rdev else None
 
 
 def is_partition(node: str) -> bool:
@@ -62,18 +71,18 @@ def whole_disk(node: str) -> str:
     return node_at(os.path.dirname(place)) if os.path.exists(os.path.join(place, "partition")) else node
 
 
-def kernel_uses(place: str, number: str) -> list[str]:
+def kernel_uses(place: str, devnum: str) -> list[str]:
     uses = [f"held by {name}" for name in holders(place)]
     with contextlib.suppress(OSError), open("/proc/swaps", encoding="utf-8", errors="surrogateescape") as swaps:
         for line in list(swaps)[1:]:
             with contextlib.suppress(OSError):
-                if _number(os.stat(line.split()[0]).st_rdev) == number:
+                if _devnum(os.stat(line.split()[0]).st_rdev) == devnum:
                     uses.append("used as swap")
     for name in os.listdir("/sys/class/block"):
         backing = attribute(os.path.join("/sys/class/block", name), "loop/backing_file")
         if backing.startswith("/dev/"):
             with contextlib.suppress(OSError):
-                if _number(os.stat(backing).st_rdev) == number:
+                if _devnum(os.stat(backing).st_rdev) == devnum:
                     uses.append(f"held by {name}")
     return uses
 
@@ -92,7 +101,7 @@ def is_open_exclusively(node: str) -> bool:
     return False
 
 
-def identity(place: str, number: str, size: int) -> str:
+def identity(place: str, devnum: str, size: int) -> str:
     """What tells this device from another one that gets its name later."""
     disk, part = place, ""
     if attribute(place, "partition"):
@@ -103,11 +112,11 @@ def identity(place: str, number: str, size: int) -> str:
             return f"{value} {size}{part}"
     # Numbers belong to nobody: after a boot, or when it is plugged in again, another disk can have this one.
     boot = attribute("/proc/sys/kernel/random", "boot_id")
-    return f"{number} {size}{part} of boot {boot} {attribute(disk, 'diskseq')}".rstrip()
+    return f"{devnum} {size}{part} of boot {boot} {attribute(disk, 'diskseq')}".rstrip()
 
 
 def _sys(device: int) -> str:
-    return f"/sys/dev/block/{_number(device)}"
+    return f"/sys/dev/block/{_devnum(device)}"
 
 
 def sysfs_of(node: str) -> str:
@@ -117,7 +126,7 @@ def sysfs_of(node: str) -> str:
         raise VirtiofsError(f"cannot look at {node}: {error.strerror}") from error
 
 
-def _number(device: int) -> str:
+def _devnum(device: int) -> str:
     return f"{os.major(device)}:{os.minor(device)}"
 
 

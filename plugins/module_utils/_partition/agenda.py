@@ -6,19 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Device, Disk
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import KINDS, TAKEN, Superblock
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import device_number
-from ansible_collections.virtio.fs.plugins.module_utils._block.image import Image
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import Source
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step
 
@@ -30,7 +29,7 @@ class Filesystem:
     source: Source
     fstype: str
     size: int
-    number: str | None = None
+    devnum: str | None = None
     node: str | None = None
     uuid: str | None = None
     partuuid: str | None = None
@@ -39,7 +38,7 @@ class Filesystem:
 
     @property
     def new(self) -> bool:
-        return self.number is None
+        return self.devnum is None
 
 
 @dataclass
@@ -65,7 +64,14 @@ class Draft:
 
 
 def is_line_of(
-    entry: Entry, label: str, *, uuid: str | None, partuuid: str | None, node: str | None, number: str | None
+    entry: Entry,
+    label: str,
+    devnums: Mapping[str, str],
+    *,
+    uuid: str | None,
+    partuuid: str | None,
+    node: str | None,
+    devnum: str | None,
 ) -> bool:
     """Whether a line of fstab mounts this filesystem, however it names it."""
     name, value = entry.tag or ("", "")
@@ -76,7 +82,7 @@ def is_line_of(
         return known is not None and value.lower() == known.lower()
     if not entry.spec.startswith("/dev/"):
         return False
-    return entry.spec == node or (number is not None and device_number(entry.spec) == number)
+    return entry.spec == node or (devnum is not None and devnums.get(entry.spec) == devnum)
 
 
 def is_ours(item: Item, content: Content) -> bool:
@@ -119,7 +125,7 @@ def refuse_too_small(item: Item, option: str, place: str, size: int) -> None:
 
 def refuse_table_change(item: Item, disk: Disk) -> None:
     """The table belongs to the whole disk: to who has all of it, and to a second table that must agree with it."""
-    refuse_strangers(item, disk)
+    refuse_other_users(item, disk)
     if disk.device.uses:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} is {disk.device.uses[0]}")
     taken = sorted(disk.taken, key=lambda extent: extent.start)
@@ -131,10 +137,10 @@ def refuse_table_change(item: Item, disk: Disk) -> None:
         raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
 
 
-def refuse_strangers(item: Item, disk: Disk) -> None:
+def refuse_other_users(item: Item, disk: Disk) -> None:
     """Partitions that the kernel knows otherwise than the table, and that somebody uses as the kernel knows them."""
-    if disk.strangers:
-        raise VirtiofsError(f"{item.label}, disk: {disk.name} is in use: {disk.strangers[0]}")
+    if disk.other_users:
+        raise VirtiofsError(f"{item.label}, disk: {disk.name} is in use: {disk.other_users[0]}")
 
 
 def refuse_other_loops(item: Item, image: Image) -> None:

@@ -22,6 +22,19 @@ class Line:
     entry: Entry
     old: tuple[Entry, ...] = ()
 
+    def written_to(self, text: str) -> str:
+        """The text with this line.
+
+        :raises VirtiofsError: somebody gave the mount point to something else since it was looked at.
+        """
+        for other in fstab.entries(text):
+            if other.mount_point == self.entry.mount_point and other not in (*self.old, self.entry):
+                raise VirtiofsError(
+                    f"{self.label}, path: somebody wrote a line for {other.spec} on {other.path} to fstab meanwhile, "
+                    "run it again"
+                )
+        return with_lines(text, (self,))
+
     def replaced(self, text: str) -> tuple[Entry, ...]:
         """The lines of the mount point that the filesystem had before; none when this one has a line already."""
         there = fstab.entries(text)
@@ -59,7 +72,7 @@ class Written:
     lines: tuple[Line, ...]
     waiting: set[str]
 
-    def taken_back(self, now: str) -> str:
+    def rollback(self, now: str) -> str:
         """The text without the lines that wait: as it was, byte for byte, but for the lines that are mounted."""
         if now == with_lines(self.before, self.lines):
             return with_lines(self.before, (line for line in self.lines if line.entry.mount_point not in self.waiting))
@@ -76,22 +89,6 @@ class Written:
         for other in line.replaced(self.before):
             now = fstab.with_entry(now, other)
         return now
-
-
-def written(text: str, lines: Iterable[Line]) -> str:
-    """The text with the lines, when it is still the one that was looked at.
-
-    :raises VirtiofsError: somebody has given a mount point to something else since.
-    """
-    for line in lines:
-        for other in fstab.entries(text):
-            if other.mount_point == line.entry.mount_point and other not in (*line.old, line.entry):
-                raise VirtiofsError(
-                    f"{line.label}, path: somebody wrote a line for {other.spec} on {other.path} to fstab meanwhile, "
-                    "run it again"
-                )
-        text = with_lines(text, (line,))
-    return text
 
 
 def with_lines(text: str, lines: Iterable[Line]) -> str:

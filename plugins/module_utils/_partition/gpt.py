@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.virtio.fs.plugins.module_utils._block import disk as block_disk
 from ansible_collections.virtio.fs.plugins.module_utils._block import sysfs
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Partition
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Partition
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
@@ -29,7 +29,7 @@ def present(disk: str, label: str) -> Partition:
 
 def known(partition: Partition) -> Partition:
     # A node that is left of an older partition opens another one.
-    if partition.node is None or not sysfs.is_node_of(partition.node, partition.device):
+    if partition.node is None or not sysfs.is_node_of(partition.node, partition.devnum):
         raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
     return partition
 
@@ -70,7 +70,7 @@ def delete(target: Target, disk: str, number: int) -> None:
 
 def tell_kernel(target: Target, disk: str) -> None:
     deadline = time.monotonic() + _NODE_SECONDS
-    refused = _told(disk)
+    refused = _inform_kernel(disk)
     while not block_disk.kernel_agrees(disk):
         if time.monotonic() > deadline:
             why = "no device appears, does anything keep /dev?"
@@ -79,12 +79,12 @@ def tell_kernel(target: Target, disk: str) -> None:
             raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {why}")
         time.sleep(0.1)
         # The kernel keeps a partition that anybody has open, if only to look at it as blkid does. So ask again.
-        if not block_disk.kernel_is_told(disk):
-            refused = _told(disk)
+        if not block_disk.kernel_has_table(disk):
+            refused = _inform_kernel(disk)
     target.touched.append(disk)
 
 
-def _told(disk: str) -> str | None:
+def _inform_kernel(disk: str) -> str | None:
     """Tell the kernel what is in the table now; returns what it refused, in words."""
     # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
     # from the table is not always taken from the kernel by --update.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Device
-from ansible_collections.virtio.fs.plugins.module_utils._block.image import Image, unit_text
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words, same_size
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import (
@@ -20,25 +19,30 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import
     refuse_too_small,
     refuse_unusable,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._partition.read import State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import ForgetBegun, FormatDevice, Source
+from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name, unit_text
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import State
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
+    FormatDevice,
+    RemoveFormatMarker,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import (
-    AttachImage,
+    AttachLoop,
     GrowImage,
     MakeImage,
     WriteUnit,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, unit_name
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item
 
 
 def on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesystem:
     source = Source(item.label, device=device.node)
     refuse_unusable(item, "device", device)
     content = device.content
-    own = begun_here(item, device, state)
+    own = is_marked(item, device, state)
     if is_ours(item, content) and not own:
-        if item.label in state.begun:
-            draft.finishing.append(ForgetBegun(item.label))
+        if item.label in state.format_markers:
+            draft.finishing.append(RemoveFormatMarker(item.label))
         return _there(source, device)
     replaced = None
     if not content.blank and not own:
@@ -56,9 +60,9 @@ def on_device(item: Item, device: Device, state: State, draft: Draft) -> Filesys
     return Filesystem(source, item.new_fstype, device.size)
 
 
-def begun_here(item: Item, device: Device, state: State) -> bool:
+def is_marked(item: Item, device: Device, state: State) -> bool:
     """Whether all that is on the device is what a killed run of ours was about to make or to erase."""
-    begun = state.begun.get(item.label, {})
+    begun = state.format_markers.get(item.label, {})
     content = device.content
     ours = content.uuid is not None and content.uuid == begun.get("filesystem")
     return begun.get("device") == device.identity and (ours or not content.types)
@@ -69,7 +73,7 @@ def _there(source: Source, device: Device) -> Filesystem:
         source=source,
         fstype=device.content.fstype or "",
         size=device.size,
-        number=device.number,
+        devnum=device.devnum,
         node=device.node,
         uuid=device.content.uuid,
         partuuid=device.partuuid,
@@ -81,7 +85,7 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
     source = Source(item.label, image=image.path)
     size = item.size.absolute if item.size is not None and item.size.absolute is not None else 0
     device = state.devices.get(item.label)
-    text = unit_text(image.path, item.label)
+    text = unit_text(image.path, item.label, state.losetup)
     if state.units.get(item.label) != text:
         draft.units.append(WriteUnit(unit_name(item.label), text))
     if not state.systemd:
@@ -99,7 +103,7 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
         if grown is not None:
             draft.formats.append(GrowImage(image.path, grown))
         if device is None:
-            draft.formats.append(AttachImage(image.path))
+            draft.formats.append(AttachLoop(image.path))
             draft.settle.append(item.label)
             return Filesystem(source, image.content.fstype or "", grown or image.size, grown=grown is not None)
         return replace(_there(source, device), size=grown or image.size, grown=grown is not None)
@@ -120,6 +124,6 @@ def on_image(item: Item, image: Image, state: State, draft: Draft) -> Filesystem
             f"{item.label}: {image.path} may grow to {in_words(size)}, where {in_words(image.room)} are free"
         )
     draft.formats.append(MakeImage(image.path, size, item.new_filesystem, replaced))
-    draft.formats.append(AttachImage(image.path))
+    draft.formats.append(AttachLoop(image.path))
     draft.settle.append(item.label)
     return Filesystem(source, item.new_fstype, size)

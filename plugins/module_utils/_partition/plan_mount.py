@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ansible_collections.virtio.fs.plugins.module_utils import _directory
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import EXT
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
@@ -21,11 +20,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import (
     meaning,
     meaning_of,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import Remount
+from ansible_collections.virtio.fs.plugins.module_utils._partition import steps_mount
 from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import Draft, Filesystem, is_line_of
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line, line_of, mounts
-from ansible_collections.virtio.fs.plugins.module_utils._partition.read import Place, State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import GrowFilesystem, Reserve
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Attach, Guard, KeepRoot, Remount
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place, State
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import GrowFilesystem, Reserve
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import KeepRoot, SetImmutable
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
 
@@ -44,11 +45,11 @@ def keep_root(wanted: Wanted, state: State, draft: Draft) -> None:
         return
     if root.exists and (root.uid, root.gid, root.mode) == (0, 0, wanted.root_mode):
         return
-    if root.exists and not inside and root.strangers:
+    if root.exists and not inside and root.foreign:
         return
-    if root.strangers:
+    if root.foreign:
         raise VirtiofsError(
-            f"root: {wanted.root} holds {', '.join(root.strangers[:3])}, which this module did not make, and has the "
+            f"root: {wanted.root} holds {', '.join(root.foreign[:3])}, which this module did not make, and has the "
             f"mode {root.mode:04o}: give an empty directory, or set owner root and mode {wanted.root_mode:04o} yourself"
         )
     draft.root.append(KeepRoot(wanted.root, wanted.root_mode, root.exists))
@@ -62,7 +63,7 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
     old = entry_on(item, state)
     for other in state.entries:
         if other.mount_point == item.path or other == old:
-            _refuse_foreign_entry(item, filesystem, other)
+            _refuse_foreign_entry(item, filesystem, other, state)
     entry = item.entry(filesystem.fstype, old)
     if old is not None and frozenset(old.options) == frozenset(entry.options) and old.tag == ("LABEL", item.label):
         path = old.path if old.mount_point == item.path else item.path
@@ -73,12 +74,12 @@ def mounted(item: Item, filesystem: Filesystem, state: State, draft: Draft) -> E
         draft.lines.append(Line(item.label, entry, same_place))
     if here is None:
         _refuse_written(item, filesystem, state)
-        draft.mounts.append(Attach(filesystem.source, entry))
+        draft.mounts.append(steps_mount.Mount(filesystem.source, entry))
         _look_at_bare(item, place, state, draft)
     else:
         meant, live = meaning(for_mount(entry.options)), meaning_of(here)
         if flags_differ(meant, live) or (writes and fixed_differ(meant, live)):
-            draft.mounts.append(Remount(item.path, entry.options))
+            draft.mounts.append(Remount(item.path, for_mount(entry.options), fixed=True))
     for other in state.entries:
         goes = (item.path, item.path if old is None else old.mount_point)
         if mounts(other, item.label) and other.mount_point not in goes and "noauto" not in other.options:
@@ -103,7 +104,7 @@ def _would_write(item: Item, state: State, entry: Entry) -> bool:
 
 def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None, state: State) -> None:
     if here is not None:
-        if filesystem.number is None or not is_on(here, filesystem.number, filesystem.node or ""):
+        if filesystem.devnum is None or not state.views.is_on(here, filesystem.devnum, filesystem.node or ""):
             raise VirtiofsError(
                 f"{item.label}, path: something else is mounted on {item.path} ({here.source}, {here.fstype}), "
                 "unmount it first"
@@ -115,7 +116,7 @@ def _refuse_foreign_mount(item: Item, filesystem: Filesystem, here: Mount | None
             )
         return
     for mount in state.views.ours.mounts:
-        if filesystem.number is not None and is_on(mount, filesystem.number, filesystem.node or ""):
+        if filesystem.devnum is not None and state.views.is_on(mount, filesystem.devnum, filesystem.node or ""):
             raise VirtiofsError(
                 f"{item.label}, path: its filesystem is mounted on {mount.path}, not on {item.path}, "
                 "unmount it there first"
@@ -126,7 +127,7 @@ def _refuse_written(item: Item, filesystem: Filesystem, state: State) -> None:
     """No mount keeps out who has the device open already: a running guest that has the disk, and mounts it too."""
     device = state.disks[state.disk_of[item.label]].device if item.disk else state.devices.get(item.label)
     writers = [
-        *(state.views.written(filesystem.number or "") if item.disk else ()),
+        *(state.views.written(filesystem.devnum or "") if item.disk else ()),
         *(device.writers if device is not None else ()),
         *(state.images[item.label].uses if item.image else ()),
     ]
@@ -138,14 +139,15 @@ def _refuse_written(item: Item, filesystem: Filesystem, state: State) -> None:
         )
 
 
-def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry) -> None:
+def _refuse_foreign_entry(item: Item, filesystem: Filesystem, entry: Entry, state: State) -> None:
     if entry.spec == item.device or is_line_of(
         entry,
         item.label,
+        state.devnums,
         uuid=filesystem.uuid,
         partuuid=filesystem.partuuid,
         node=filesystem.node,
-        number=filesystem.number,
+        devnum=filesystem.devnum,
     ):
         return
     raise VirtiofsError(
@@ -170,11 +172,11 @@ def guarded(item: Item, state: State, draft: Draft) -> None:
     if on_path(state.views.ours.mounts, item.path) is None and place.exists:
         _warn_unguarded(item, place, draft)
         if place.immutable is False:
-            draft.mounts.append(Guard(item.path))
+            draft.mounts.append(SetImmutable(item.path))
 
 
 def _warn_unguarded(item: Item, place: Place, draft: Draft) -> None:
-    if not place.guardable:
+    if not place.can_be_immutable:
         draft.warnings.append(
             f"{item.label}: the filesystem that the directory {item.path} is on knows no immutable flag: while the "
             "disk is missing, what writes there fills that filesystem (require_mountpoint keeps shares from it)"

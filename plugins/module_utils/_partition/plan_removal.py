@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import LINUX, UNFINISHED, Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import TAKEN
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import is_on
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import LINUX, UNFINISHED, Content
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, on_path
@@ -25,23 +24,27 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import
     refuse_table_change,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import mounts
-from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_device import begun_here
+from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_device import is_marked
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_mount import guarded
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_table import is_left_by_us, partition_of
-from ansible_collections.virtio.fs.plugins.module_utils._partition.read import State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
-    DeletePartition,
-    ForgetBegun,
-    TellKernel,
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import State
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import DeletePartition, TellKernel
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
+    RemoveFormatMarker,
     WipeDevice,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import (
     DeleteImage,
-    DetachImage,
+    DetachLoop,
     RemoveUnit,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import RemoveDirectory, Unguard, Unmount
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted, unit_name
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import (
+    ClearImmutable,
+    RemoveDirectory,
+    Unmount,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
 
@@ -60,7 +63,7 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
         _refuse_elsewhere(item, state)
     else:
         _refuse_other_filesystem(item, here, state)
-        unmounts.append(Unmount(item.path, guard=item.state == "unmounted"))
+        unmounts.append(Unmount(item.path, immutable=item.state == "unmounted"))
     if item.state == "unmounted":
         guarded(item, state, draft)
     else:
@@ -70,13 +73,13 @@ def removed(item: Item, wanted: Wanted, state: State, draft: Draft) -> None:
             rest.append(RemoveDirectory(item.path))
         elif here is None and lines and place.immutable:
             # Without a line of ours, the flag can be somebody else's.
-            rest.append(Unguard(item.path))
+            rest.append(ClearImmutable(item.path))
         if item.image is not None:
             if state.units.get(item.label):
                 units.append(RemoveUnit(unit_name(item.label)))
             if state.images[item.label].loops:
                 _refuse_held_image(item, state, here)
-                rest.append(DetachImage(item.image))
+                rest.append(DetachLoop(item.image))
         if item.state == "wiped":
             _refuse_two(item, state)
             rest += _wiped(item, state, here)
@@ -102,8 +105,8 @@ def _refuse_held(item: Item, here: Mount | None, state: State) -> None:
                 f"{item.label}, state: unmounting {item.path} would not free its filesystem: {holders[0]}"
             )
         return
-    for owner in state.labels.get(item.label, ()):
-        uses = state.views.anywhere(owner.number, owner.node) if owner.kind == "LABEL" else ()
+    for owner in state.owners.get(item.label, ()):
+        uses = state.views.anywhere(owner.devnum, owner.node) if owner.kind == "LABEL" else ()
         if uses:
             raise VirtiofsError(f"{item.label}, state: its filesystem on {owner.node} is {uses[0]}")
 
@@ -120,9 +123,9 @@ def _refuse_held_image(item: Item, state: State, here: Mount | None) -> None:
 
 def _refuse_elsewhere(item: Item, state: State) -> None:
     """What is mounted on a path that nobody gave is not gone, whatever this path looks like."""
-    for owner in state.labels.get(item.label, ()):
+    for owner in state.owners.get(item.label, ()):
         for mount in state.views.ours.mounts:
-            if owner.kind == "LABEL" and is_on(mount, owner.number, owner.node):
+            if owner.kind == "LABEL" and state.views.is_on(mount, owner.devnum, owner.node):
                 raise VirtiofsError(
                     f"{item.label}, path: its filesystem on {owner.node} is mounted on {mount.path}, not on "
                     f"{item.path}: give that path, or unmount it there"
@@ -131,7 +134,7 @@ def _refuse_elsewhere(item: Item, state: State) -> None:
 
 def _refuse_two(item: Item, state: State) -> None:
     """A copy of the disk has the same label, and a name of the kernel's can mean either of them by now."""
-    nodes = {owner.number: owner.node for owner in state.labels.get(item.label, ())}
+    nodes = {owner.devnum: owner.node for owner in state.owners.get(item.label, ())}
     if len(nodes) > 1:
         raise VirtiofsError(
             f"{item.label}, state: {' and '.join(nodes.values())} both have this label, so which is to be wiped?"
@@ -139,8 +142,8 @@ def _refuse_two(item: Item, state: State) -> None:
 
 
 def _refuse_other_filesystem(item: Item, here: Mount, state: State) -> None:
-    owners = [owner for owner in state.labels.get(item.label, ()) if owner.kind == "LABEL"]
-    if not any(is_on(here, owner.number, owner.node) for owner in owners):
+    owners = [owner for owner in state.owners.get(item.label, ()) if owner.kind == "LABEL"]
+    if not any(state.views.is_on(here, owner.devnum, owner.node) for owner in owners):
         raise VirtiofsError(
             f"{item.label}, path: what is mounted on {item.path} ({here.source}, {here.fstype}) has another label"
         )
@@ -155,9 +158,15 @@ def goes_with(item: Item, entry: Entry, state: State) -> bool:
         return True
     return entry.mount_point == item.path and any(
         is_line_of(
-            entry, item.label, uuid=owner.uuid, partuuid=owner.partuuid, node=owner.node, number=owner.number
+            entry,
+            item.label,
+            state.devnums,
+            uuid=owner.uuid,
+            partuuid=owner.partuuid,
+            node=owner.node,
+            devnum=owner.devnum,
         )
-        for owner in state.labels.get(item.label, ())
+        for owner in state.owners.get(item.label, ())
         if owner.kind == "LABEL"
     )
 
@@ -175,11 +184,11 @@ def _wiped(item: Item, state: State, here: Mount | None) -> list[Step[Any]]:
         return [DeleteImage(item.image)]
     device = state.devices[item.label]
     steps: list[Step[Any]] = []
-    if item.label in state.begun:
-        steps.append(ForgetBegun(item.label))
+    if item.label in state.format_markers:
+        steps.append(RemoveFormatMarker(item.label))
     if device.content.blank:
         return steps
-    if not begun_here(item, device, state):
+    if not is_marked(item, device, state):
         _refuse_strange(item, device.content, item.device or "")
     if device.readonly:
         raise VirtiofsError(f"{item.label}, device: {item.device} is read-only")
@@ -208,7 +217,7 @@ def _partition_wiped(item: Item, disk: Disk, here: Mount | None) -> list[Step[An
     refuse_table_change(item, disk)
     if here is None and partition.uses:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
-    if partition.untold:
+    if partition.unknown_to_kernel:
         return [TellKernel(disk.device.node), DeletePartition(disk.device.node, item.label, partition.number)]
     return [DeletePartition(disk.device.node, item.label, partition.number)]
 

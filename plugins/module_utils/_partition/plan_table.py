@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Disk, Partition
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import LINUX, Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import LINUX, Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk, Partition
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import (
     in_words,
     rounded_down,
@@ -29,22 +29,21 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import
     note_other_size,
     refuse_cut_off,
     refuse_other_loops,
-    refuse_strangers,
+    refuse_other_users,
     refuse_table_change,
     refuse_too_small,
     refuse_unusable,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._partition.placement import new_on
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_device import on_device, on_image
-from ansible_collections.virtio.fs.plugins.module_utils._partition.read import State, new_on
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import NewPartition, Source, identity_for
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import State
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
-    FormatPartition,
     GrowPartition,
-    NewPartition,
-    Source,
     TellKernel,
     WriteTable,
-    identity_for,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import FormatPartition
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item
 
 
@@ -156,8 +155,8 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
     refuse_unusable(item, "disk", disk.device)
     if partition.readonly:
         raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is read-only")
-    if partition.untold:
-        refuse_strangers(item, disk)
+    if partition.unknown_to_kernel:
+        refuse_other_users(item, disk)
         if partition.node is None and partition.name != item.label:
             raise VirtiofsError(
                 f"{item.label}, disk: {disk.name} has {partition.content.description} in a partition named "
@@ -174,7 +173,7 @@ def _on_partition(item: Item, disk: Disk, state: State, draft: Draft) -> Filesys
             source=source,
             fstype=content.fstype or "",
             size=grown or partition.extent.size,
-            number=partition.device or None,
+            devnum=partition.devnum or None,
             node=partition.node,
             uuid=content.uuid,
             partuuid=partition.uuid,
@@ -291,11 +290,11 @@ def _refuse_taken_label(item: Item, state: State) -> None:
     where = item.disk or item.device or item.image
     if item.disk:
         partition = partition_of(item, state.disks[state.disk_of[item.label]])
-        ours = {partition.device} if partition is not None else set()
+        ours = {partition.devnum} if partition is not None else set()
     elif item.label in state.devices:
-        ours = {state.devices[item.label].number}
-    for owner in state.labels.get(item.label, ()):
-        if owner.number not in ours:
+        ours = {state.devices[item.label].devnum}
+    for owner in state.owners.get(item.label, ()):
+        if owner.devnum not in ours:
             what = "label" if owner.kind == "LABEL" else "partition name"
             raise VirtiofsError(
                 f"{item.label}, label: {owner.node} has this {what} already, fstab could mount it instead of {where}; "

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import DOMAIN_STATUS
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Written
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mount, steps
+from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line, Written
 from ansible_collections.virtio.fs.plugins.module_utils._system import command
 
 # Another run may be in the middle of a slow mkfs.
@@ -24,7 +26,7 @@ _SETTLE_SECONDS = 30
 
 
 @dataclass
-class Target:
+class Target(steps.Target):
     """The machine that is changed.
 
     Each whole disk is locked (flock, as https://systemd.io/BLOCK_DEVICE_LOCKING asks) from before it is read
@@ -84,15 +86,31 @@ class Target:
             # Best effort: the mount itself does not need udev, only the links under /dev/disk do.
             command.run(["udevadm", "settle", f"--timeout={_SETTLE_SECONDS}"], timeout=_SETTLE_SECONDS + 5)
 
-    def no_longer_waits(self, mount_point: str) -> None:
-        """It is mounted, so its line of fstab stays, whatever comes."""
+    def lines_written(self, before: str, step: steps.WriteLines) -> None:
+        lines = tuple(line for line in step.lines if isinstance(line, Line))
+        self.written = Written(before, lines, set(step.waiting))
+
+    @contextlib.contextmanager
+    def rollback(self) -> Iterator[None]:
+        """When what is done in this block fails, the lines of all that is not mounted yet go from fstab again."""
+        try:
+            yield
+        except VirtiofsError:
+            lines, self.written = self.written, None
+            # The message of what went wrong first is the one that matters.
+            with contextlib.suppress(VirtiofsError):
+                if lines is not None and fstab.edit(self.fstab, lines.rollback):
+                    mount.reload_units()
+            raise
+
+    def mounted(self, mount_point: str) -> None:
         if self.written is not None:
             self.written.waiting.discard(mount_point)
 
     def unit_path(self, name: str) -> str:
         return os.path.join(self.unit_directory, name)
 
-    def begun_path(self, label: str) -> str:
+    def format_marker_path(self, label: str) -> str:
         """Where it is noted that a device without a partition of ours is being formatted."""
         return os.path.join(self.state_directory, "begun", f"{label}.json")
 

@@ -18,6 +18,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Size
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import hardened
+from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name
 from ansible_collections.virtio.fs.plugins.module_utils._system import ownership
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import (
     normalized,
@@ -108,14 +109,6 @@ class Wanted:
     root: str
     root_mode: int
     fstab: str
-
-
-def unit_name(label: str) -> str:
-    """The unit that attaches an image at boot. systemd.unit(5) allows these characters of a label but '+', '@'."""
-    escaped = "".join(
-        character if character.isalnum() or character in "_.:" else f"\\x{ord(character):02x}" for character in label
-    )
-    return f"virtiofs-image-{escaped}.service"
 
 
 def wanted(params: Mapping[str, Any], uid_of: Numbers, gid_of: Numbers) -> Wanted:

@@ -21,9 +21,9 @@ _FILES = "module_utils/_system/files.py"
 _WRITERS = {
     _FILES: "text, whole or not at all",
     "module_utils/_system/bounded.py": "locks below /run",
-    "module_utils/_block/image.py": "images of disks",
     "module_utils/_libvirt/pid_files.py": "the pid files of libvirt's daemons, to wake a waiting process",
-    "module_utils/_partition/steps_disk.py": "block devices",
+    "module_utils/_partition/erase.py": "block devices",
+    "module_utils/_partition/steps_image.py": "images of disks",
     "module_utils/_probe/directory.py": "files of a proof, in a directory of its own",
     "module_utils/_probe/inspection.py": "files of a proof",
     "module_utils/_probe/measure.py": "files of a proof",

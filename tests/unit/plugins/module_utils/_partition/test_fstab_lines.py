@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line, Written, with_lines
-from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import written as looked_at
 
 OTHERS = "# the machine's own\nUUID=1\t/\text4\tdefaults\t0\t1"
 
@@ -30,39 +29,39 @@ def written(before: str, *waiting: str, lines: tuple[Line, ...] = ABC) -> tuple[
 def test_nothing_is_mounted_so_all_is_as_before() -> None:
     now, lines = written(OTHERS, "a", "b", "c")
     assert now.count("LABEL=") == 3
-    assert lines.taken_back(now) == OTHERS
+    assert lines.rollback(now) == OTHERS
 
 
 def test_what_is_mounted_keeps_its_line() -> None:
     now, lines = written(OTHERS, "b", "c")
-    assert lines.taken_back(now) == TEXT_OF_A
+    assert lines.rollback(now) == TEXT_OF_A
 
 
 def test_a_line_that_somebody_wrote_for_the_same_mount_point_is_not_replaced() -> None:
     seen = Entry("LABEL=a", "/shared/a", "ext4", ("ro",))
     known = Line("a", line("a").entry, (seen,))
-    assert looked_at("LABEL=a /shared/a ext4 ro 0 0\n", (known,)) == "LABEL=a /shared/a ext4 rw 0 0\n"
+    assert known.written_to("LABEL=a /shared/a ext4 ro 0 0\n") == "LABEL=a /shared/a ext4 rw 0 0\n"
     with pytest.raises(VirtiofsError, match="a line for /dev/sdz1 on /shared/a/ to fstab meanwhile"):
-        looked_at("/dev/sdz1 /shared/a/ xfs rw 0 0\n", (known,))
+        known.written_to("/dev/sdz1 /shared/a/ xfs rw 0 0\n")
 
 
 def test_a_line_that_was_there_comes_back_in_its_place() -> None:
     before = "LABEL=b  /shared/b/  ext4  ro  0 2 # by hand\n" + OTHERS + "\n"
     now, lines = written(before, "b", "c")
-    assert lines.taken_back(now) == before + "LABEL=a /shared/a ext4 rw 0 0\n"
+    assert lines.rollback(now) == before + "LABEL=a /shared/a ext4 rw 0 0\n"
 
 
 def test_a_mount_point_that_moved_moves_back() -> None:
     before = "LABEL=a /old ext4 rw 0 0\n"
     now, lines = written(before, "a", lines=(line("a"),))
     assert "/old" not in now
-    assert lines.taken_back(now) == before
+    assert lines.rollback(now) == before
 
 
 @pytest.mark.parametrize("old", ["", "LABEL=b /shared/b ext4 ro 0 0\n", "LABEL=b /old ext4 ro 0 0\n"])
 def test_another_line_that_somebody_wrote_meanwhile_stays(old: str) -> None:
     now, lines = written(old, "b", lines=(line("a"), line("b")))
-    text = lines.taken_back(now + "tmpfs /tmp tmpfs rw 0 0\n")
+    text = lines.rollback(now + "tmpfs /tmp tmpfs rw 0 0\n")
     assert sorted(text.splitlines()) == sorted(
         [*old.splitlines(), "LABEL=a /shared/a ext4 rw 0 0", "tmpfs /tmp tmpfs rw 0 0"]
     )

@@ -6,47 +6,41 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.disk import Device, Disk, Owner, Partition
+from ansible_collections.virtio.fs.plugins.module_utils._block.content import LINUX, UNFINISHED, Content
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Owner, Partition
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem, Superblock
-from ansible_collections.virtio.fs.plugins.module_utils._block.holders import View, Views
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import LINUX, UNFINISHED, Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
+from ansible_collections.virtio.fs.plugins.module_utils._block.views import View, Views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
-from ansible_collections.virtio.fs.plugins.module_utils._partition import read
-from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import written
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import ReadUnits, Remount, RemoveLines, WriteLines
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
-from ansible_collections.virtio.fs.plugins.module_utils._partition.read import Gap, Place, Root, State
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import NewPartition, Source, identity_for
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, Place, Root, State
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
     DeletePartition,
+    TellKernel,
+    WaitForUdev,
+    WriteTable,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
     FormatPartition,
     GrowFilesystem,
-    NewPartition,
-    Settle,
-    Source,
-    TellKernel,
-    WriteTable,
-    identity_for,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import (
-    Attach,
-    Guard,
     KeepRoot,
-    ReadUnits,
-    Remount,
+    Mount,
     RemoveDirectory,
-    RemoveEntries,
+    SetImmutable,
     Unmount,
-    WriteLines,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
-from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 PARTUUID = "11111111-2222-3333-4444-555555555555"
 EXT4 = Content(types=("ext4",), fstype="ext4", label="data", uuid="aaaa")
@@ -77,13 +71,13 @@ def views(text: str = "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n", *others: 
 def state(disk: Disk, **changes: Any) -> State:
     values: dict[str, Any] = {
         "views": views(),
-        "fstab": "",
         "disks": {"/dev/vdb": disk},
         "disk_of": {"data": "/dev/vdb"},
         "gaps": {"data": Gap(Extent(MIB, 32 * MIB), Content())},
         "places": {"/shared/data": Place()},
         **changes,
     }
+    values["entries"] = fstab.entries(values.pop("fstab", ""))
     return State(**values)
 
 
@@ -98,7 +92,7 @@ def there(**changes: Any) -> State:
         "views": views(MOUNTED),
         "fstab": LINE,
         "root": KEPT,
-        "labels": {"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("PARTLABEL", "/dev/vdb1", "254:1"))},
+        "owners": {"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("PARTLABEL", "/dev/vdb1", "254:1"))},
         "places": {"/shared/data": Place(True, True, None, 0, 0, 0o755)},
         **changes,
     }
@@ -110,12 +104,12 @@ def test_a_blank_disk() -> None:
     assert steps[:4] == (
         WriteTable("/dev/vdb", (NewPartition("data", Extent(MIB, 32 * MIB)),), 512, new=True),
         FormatPartition("/dev/vdb", NewFilesystem("data", "ext4")),
-        Settle(("data",)),
+        WaitForUdev(("data",)),
         KeepRoot("/shared", 0o700, False),
     )
     write, attach = steps[4:]
     assert isinstance(write, WriteLines)
-    assert isinstance(attach, Attach)
+    assert isinstance(attach, Mount)
     assert [(line.label, line.entry.spec) for line in write.lines] == [("data", "LABEL=data")]
     assert write.waiting == {"/shared/data"}
     assert (attach.source, attach.entry) == (Source("data", disk="/dev/vdb"), write.lines[0].entry)
@@ -160,19 +154,19 @@ def test_an_unfinished_partition_with_somebody_elses_filesystem_is_refused() -> 
 
 
 def test_a_partition_that_the_kernel_does_not_know() -> None:
-    part = dataclasses.replace(OURS, node=None, device="")
-    steps = planned(there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, labels={})).steps
+    part = dataclasses.replace(OURS, node=None, devnum="")
+    steps = planned(there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, owners={})).steps
     assert steps[0] == TellKernel("/dev/vdb")
-    assert isinstance(steps[-1], Attach)
+    assert isinstance(steps[-1], Mount)
     assert not any(isinstance(step, FormatPartition) for step in steps)
 
 
 def test_a_partition_that_the_kernel_knows_as_it_was_before_it_grew() -> None:
-    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), outgrown=True)
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), smaller_in_kernel=True)
     found = there(disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))})
     assert planned(found, size="60MiB", grow=True).steps == (
         TellKernel("/dev/vdb"),
-        Settle(("data",)),
+        WaitForUdev(("data",)),
         GrowFilesystem(Source("data", disk="/dev/vdb"), "ext4", "/shared/data"),
     )
     wiped = planned(found, state="wiped").steps
@@ -180,13 +174,13 @@ def test_a_partition_that_the_kernel_knows_as_it_was_before_it_grew() -> None:
 
 
 def test_a_partition_that_grew_and_the_kernel_lost() -> None:
-    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), node=None, device="")
-    found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, labels={})
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 60 * MIB), node=None, devnum="")
+    found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))}, owners={})
     assert isinstance(planned(found, size="60MiB", grow=True).steps[-1], GrowFilesystem)
 
 
 def test_an_entry_that_was_made_smaller_than_its_filesystem() -> None:
-    part = dataclasses.replace(OURS, extent=Extent(MIB, 16 * MIB), node=None, device="")
+    part = dataclasses.replace(OURS, extent=Extent(MIB, 16 * MIB), node=None, devnum="")
     found = there(views=views(), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (part,))})
     with pytest.raises(VirtiofsError, match="/dev/vdb has 16 MiB only, and the filesystem in it 32 MiB"):
         planned(found)
@@ -194,7 +188,8 @@ def test_an_entry_that_was_made_smaller_than_its_filesystem() -> None:
 
 def test_drifted_options_are_remounted_and_fstab_is_left() -> None:
     loose = MOUNTED.replace("rw,nosuid,nodev,noatime", "rw,relatime")
-    assert planned(there(views=views(loose))).steps == (Remount("/shared/data", DEFAULT_OPTIONS),)
+    (step,) = planned(there(views=views(loose))).steps
+    assert step == Remount("/shared/data", for_mount(DEFAULT_OPTIONS), fixed=True)
 
 
 def test_a_missing_line_of_fstab_is_written_without_a_mount() -> None:
@@ -220,7 +215,7 @@ def test_systemd_reads_fstab_once_and_before_the_mounts() -> None:
         places={"/shared/data": Place(), "/shared/more": Place()},
     )
     steps = plan(wanted({"partitions": items}, int, int), found).steps
-    assert [type(step) for step in steps[-5:]] == [KeepRoot, WriteLines, ReadUnits, Attach, Attach]
+    assert [type(step) for step in steps[-5:]] == [KeepRoot, WriteLines, ReadUnits, Mount, Mount]
     assert [type(step) for step in steps].count(ReadUnits) == 1
     # It makes units of no other fstab.
     other = plan(wanted({"partitions": items, "fstab": "/tmp/fstab"}, int, int), found).steps
@@ -229,19 +224,19 @@ def test_systemd_reads_fstab_once_and_before_the_mounts() -> None:
 
 def test_systemd_reads_a_line_that_a_killed_run_wrote() -> None:
     found = there(systemd=True, views=views(), places={"/shared/data": Place(True, True, True)})
-    assert [type(step) for step in planned(found).steps] == [ReadUnits, Attach]
+    assert [type(step) for step in planned(found).steps] == [ReadUnits, Mount]
     assert planned(there(systemd=True)).steps == ()
 
 
 def test_systemd_reads_fstab_once_for_all_that_goes() -> None:
     steps = planned(there(systemd=True), state="absent").steps
-    assert [type(step) for step in steps] == [Unmount, RemoveEntries, ReadUnits, RemoveDirectory]
+    assert [type(step) for step in steps] == [Unmount, RemoveLines, ReadUnits, RemoveDirectory]
 
 
 def test_a_loosened_root_is_closed() -> None:
     assert planned(there(root=dataclasses.replace(KEPT, mode=0o755))).steps == (KeepRoot("/shared", 0o700, True),)
     with pytest.raises(VirtiofsError, match="root: /shared holds photos"):
-        planned(there(root=dataclasses.replace(KEPT, mode=0o755, strangers=("photos",))))
+        planned(there(root=dataclasses.replace(KEPT, mode=0o755, foreign=("photos",))))
 
 
 def test_a_uuid_line_of_the_same_filesystem_becomes_a_label_line() -> None:
@@ -291,7 +286,7 @@ def test_the_table_of_a_disk_that_a_guest_has_as_a_whole_is_not_changed(options:
 
 def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device() -> None:
     mbr = Disk("/dev/vdb", dataclasses.replace(WHOLE, content=Content(types=("dos",), table="dos")))
-    part = dataclasses.replace(WHOLE, node="/dev/vdb1", number="254:1", whole="/dev/vdb")
+    part = dataclasses.replace(WHOLE, node="/dev/vdb1", devnum="254:1", whole="/dev/vdb")
     found = state(mbr, devices={"old": part}, places={"/shared/data": Place(), "/shared/old": Place()})
     items = [{"label": "data", "disk": "/dev/vdb", "size": "32MiB", "overwrite": True},
              {"label": "old", "device": "/dev/vdb1"}]
@@ -300,9 +295,9 @@ def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device(
 
 
 def test_unmounted_absent_and_wiped() -> None:
-    assert planned(there(), state="unmounted").steps == (Unmount("/shared/data", guard=True),)
+    assert planned(there(), state="unmounted").steps == (Unmount("/shared/data", immutable=True),)
     absent = planned(there(), state="absent").steps
-    assert [type(step) for step in absent] == [Unmount, RemoveEntries, RemoveDirectory]
+    assert [type(step) for step in absent] == [Unmount, RemoveLines, RemoveDirectory]
     wiped = planned(there(), state="wiped").steps
     assert wiped[:3] == absent
     assert wiped[3:] == (DeletePartition("/dev/vdb", "data", 1),)
@@ -311,23 +306,24 @@ def test_unmounted_absent_and_wiped() -> None:
 def test_a_line_of_swap_with_the_same_label_stays() -> None:
     swap = "LABEL=data none swap sw 0 0\n"
     gone = planned(there(fstab=swap + LINE), state="absent").steps[1]
-    assert isinstance(gone, RemoveEntries)
+    assert isinstance(gone, RemoveLines)
     assert [entry.path for entry in gone.entries] == ["/shared/data"]
     (write,) = planned(there(fstab=swap)).steps
     assert isinstance(write, WriteLines)
     assert write.lines[0].entry.options == DEFAULT_OPTIONS
-    assert written(swap, write.lines) == swap + LINE
+    (line,) = write.lines
+    assert line.written_to(swap) == swap + LINE
 
 
 def test_which_of_two_is_to_be_wiped() -> None:
-    copy = there(labels={"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("LABEL", "/dev/vdc1", "254:33"))})
+    copy = there(owners={"data": (Owner("LABEL", "/dev/vdb1", "254:1"), Owner("LABEL", "/dev/vdc1", "254:33"))})
     with pytest.raises(VirtiofsError, match="/dev/vdb1 and /dev/vdc1 both have this label"):
         planned(copy, state="wiped")
 
 
 def test_a_bare_directory_is_guarded() -> None:
     bare = there(views=views(), places={"/shared/data": Place(True, True, False)})
-    assert planned(bare, state="unmounted").steps == (Guard("/shared/data"),)
+    assert planned(bare, state="unmounted").steps == (SetImmutable("/shared/data"),)
 
 
 @pytest.mark.parametrize("wish", ["unmounted", "absent", "wiped"])
@@ -343,7 +339,7 @@ def test_a_service_whose_copy_goes_with_ours_does_not_hold_it() -> None:
         "12 11 254:1 / /shared/data rw master:2 - ext4 /dev/vdb1 rw\n"
     )
     (step,) = planned(there(views=views(MOUNTED, service)), state="unmounted").steps
-    assert step == Unmount("/shared/data", guard=True)
+    assert step == Unmount("/shared/data", immutable=True)
     private = service.replace(" master:1", "").replace(" master:2", "")
     with pytest.raises(VirtiofsError, match="has it mounted on /shared/data"):
         planned(there(views=views(MOUNTED, private)), state="unmounted")
@@ -368,7 +364,7 @@ def test_without_nofail_there_is_a_warning() -> None:
 @pytest.mark.parametrize("guardable", [True, False])
 @pytest.mark.parametrize("wish", ["present", "unmounted"])
 def test_a_bare_directory_that_cannot_be_guarded_is_a_warning(wish: str, guardable: bool) -> None:
-    places = {"/shared/data": Place(True, True, None if not guardable else True, guardable=guardable)}
+    places = {"/shared/data": Place(True, True, None if not guardable else True, can_be_immutable=guardable)}
     found = there(views=views(), places=places)
     warned = [each for each in planned(found, state=wish).warnings if "no immutable flag" in each]
     assert len(warned) == (0 if guardable else 1)
@@ -382,12 +378,5 @@ def test_a_directory_that_is_not_empty_is_a_warning() -> None:
 
 
 def test_what_is_mounted_warns_of_nothing() -> None:
-    places = {"/shared/data": Place(True, True, None, 0, 0, 0o755, guardable=False)}
+    places = {"/shared/data": Place(True, True, None, 0, 0, 0o755, can_be_immutable=False)}
     assert planned(there(places=places)).warnings == ()
-
-
-def test_whether_a_directory_can_be_guarded_is_asked_of_the_filesystem_that_it_is_on(tmp_path: Path) -> None:
-    assert read._guardable("/proc/nowhere/at/all") is False
-    assert read._guardable(str(tmp_path / "nowhere" / "yet")) is (
-        immutable.is_immutable(str(tmp_path)) is not None
-    )

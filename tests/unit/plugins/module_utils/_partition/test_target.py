@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._partition import steps_mount
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import WriteLines
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Guard, WriteLines
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import SetImmutable
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 
 
@@ -60,7 +61,7 @@ def test_a_lock_that_somebody_took_meanwhile_is_said(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_guarded_takes_the_lines_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps_mount.mount, "reload_units", lambda: None)
+    monkeypatch.setattr(mount, "reload_units", lambda: None)
     fstab = tmp_path / "fstab"
     fstab.write_text("# the machine's own\n")
     target = Target(fstab=str(fstab))
@@ -68,5 +69,5 @@ def test_a_directory_that_cannot_be_guarded_takes_the_lines_back(
     WriteLines((Line("data", entry),), frozenset({"/shared/data"})).apply(target)
     assert "LABEL=data" in fstab.read_text()
     with pytest.raises(VirtiofsError):
-        Guard(str(tmp_path / "missing")).apply(target)
+        SetImmutable(str(tmp_path / "missing")).apply(target)
     assert fstab.read_text() == "# the machine's own\n"
