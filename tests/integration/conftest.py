@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from libvirt_lab import Libvirt, embedded
-from silent_filesystem import silent_filesystem
+from unresponsive_filesystem import unresponsive_filesystem
 
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import only_one
 
@@ -38,11 +38,11 @@ def source(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def silent(tmp_path: Path) -> Iterator[str]:
+def unresponsive(tmp_path: Path) -> Iterator[str]:
     """The path of a filesystem that does not answer."""
-    path = tmp_path / "silent"
+    path = tmp_path / "unresponsive"
     path.mkdir()
-    with silent_filesystem(str(path)):
+    with unresponsive_filesystem(str(path)):
         yield str(path)
     # The lock of a stuck process stays until the next touch finds it free.
     with only_one(str(path), 5):

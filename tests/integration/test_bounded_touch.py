@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from silent_filesystem import silent_filesystem
+from unresponsive_filesystem import unresponsive_filesystem
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import current, on_path
@@ -39,23 +39,23 @@ def _stuck_processes() -> list[str]:
     return found
 
 
-def test_a_touch_ends_in_time_and_the_second_run_adds_no_stuck_process(silent: str) -> None:
+def test_a_touch_ends_in_time_and_the_second_run_adds_no_stuck_process(unresponsive: str) -> None:
     before = _stuck_processes()
     started = time.monotonic()
-    with pytest.raises(Stuck, match=f"{silent} did not answer within 1 seconds"):
-        touch(silent, lambda: [os.statvfs(silent).f_bsize], 1)
+    with pytest.raises(Stuck, match=f"{unresponsive} did not answer within 1 seconds"):
+        touch(unresponsive, lambda: [os.statvfs(unresponsive).f_bsize], 1)
     assert time.monotonic() - started < 5
     stuck = set(_stuck_processes()) - set(before)
     assert len(stuck) == 1, "the child is to be in uninterruptible sleep, else this test proves nothing"
 
-    with pytest.raises(Stuck, match=f"an earlier process still waits for an answer from {silent}"):
-        touch(silent, lambda: [os.statvfs(silent).f_bsize], 0.5)
+    with pytest.raises(Stuck, match=f"an earlier process still waits for an answer from {unresponsive}"):
+        touch(unresponsive, lambda: [os.statvfs(unresponsive).f_bsize], 0.5)
     assert set(_stuck_processes()) - set(before) == stuck
 
 
 def test_after_the_daemon_is_gone_a_touch_is_a_clear_error_and_no_lock_is_left(tmp_path: Path) -> None:
     path = str(tmp_path)
-    with silent_filesystem(path) as daemon:
+    with unresponsive_filesystem(path) as daemon:
         with pytest.raises(Stuck):
             touch(path, lambda: [os.statvfs(path).f_bsize], 0.5)
         os.kill(daemon, 9)
@@ -65,29 +65,29 @@ def test_after_the_daemon_is_gone_a_touch_is_a_clear_error_and_no_lock_is_left(t
         pass
 
 
-def test_the_others_answer_meanwhile(silent: str) -> None:
-    outcomes = touch_all({silent: lambda: [os.statvfs(silent).f_bsize], "/": lambda: ["here"]}, 1)
+def test_the_others_answer_meanwhile(unresponsive: str) -> None:
+    outcomes = touch_all({unresponsive: lambda: [os.statvfs(unresponsive).f_bsize], "/": lambda: ["here"]}, 1)
     assert outcomes["/"] == Outcome(("here",))
-    assert outcomes[silent].stuck
+    assert outcomes[unresponsive].stuck
 
 
-def test_a_process_that_leaves_a_stuck_child_behind_closes_its_session(silent: str) -> None:
+def test_a_process_that_leaves_a_stuck_child_behind_closes_its_session(unresponsive: str) -> None:
     program = f"""
 import os
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import touch
-touch({silent!r}, lambda: [os.statvfs({silent!r}).f_bsize], 0.5)
+touch({unresponsive!r}, lambda: [os.statvfs({unresponsive!r}).f_bsize], 0.5)
 """
     started = time.monotonic()
     # Reads, as ssh does, until nobody holds the other end of the pipes.
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert time.monotonic() - started < 20
-    assert done.stderr.rstrip().endswith(f"{silent} did not answer within 0.5 seconds")
+    assert done.stderr.rstrip().endswith(f"{unresponsive} did not answer within 0.5 seconds")
 
 
-def test_mountinfo_and_the_search_for_symlinks_ask_no_filesystem(silent: str) -> None:
+def test_mountinfo_and_the_search_for_symlinks_ask_no_filesystem(unresponsive: str) -> None:
     started = time.monotonic()
-    mounted = on_path(current(), silent)
+    mounted = on_path(current(), unresponsive)
     assert mounted is not None
-    assert (mounted.fstype, mounted.source) == ("fuse", "silent")
-    assert symlink_in(silent) is None
+    assert (mounted.fstype, mounted.source) == ("fuse", "unresponsive")
+    assert symlink_in(unresponsive) is None
     assert time.monotonic() - started < 1

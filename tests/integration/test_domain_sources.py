@@ -17,16 +17,17 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsE
 
 
 def test_sources_on_a_filesystem_that_does_not_answer(
-    silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unresponsive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "ANSWER_SECONDS", 1.0)
     (tmp_path / "plain").mkdir()
-    plain, behind = str(tmp_path / "plain"), [f"{silent}/{number}" for number in range(50)]
+    plain, behind = str(tmp_path / "plain"), [f"{unresponsive}/{number}" for number in range(50)]
     began = time.monotonic()
-    found = sources.look([plain, silent, *behind])
+    found = sources.look([plain, unresponsive, *behind])
     assert time.monotonic() - began < 5
     assert (found[plain].directory, found[plain].silent) == (True, None)
-    assert {found[path].silent for path in (silent, *behind)} == {f"{silent} did not answer within 1 seconds"}
+    sentence = f"{unresponsive} did not answer within 1 seconds"
+    assert {found[path].silent for path in (unresponsive, *behind)} == {sentence}
     with pytest.raises(VirtiofsError, match=r"share data of domain vm1: source: .* did not answer within 1 seconds"):
         check_sources([Item("vm1", Share("data", behind[0]))], found)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from module_run import run_module
-from silent_filesystem import silent_filesystem
+from unresponsive_filesystem import unresponsive_filesystem
 
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, current
 from ansible_collections.virtio.fs.plugins.module_utils._probe import directory as probe_directory
@@ -331,7 +331,7 @@ def test_a_share_that_should_be_readonly_and_is_not_fails_and_nothing_is_left(sh
 
 
 def test_another_error_than_erofs_is_no_proof(share: Path) -> None:
-    with silent_filesystem(str(share)) as daemon:
+    with unresponsive_filesystem(str(share)) as daemon:
         os.kill(daemon, 9)
         result = _probe({"path": str(share), "action": "write", "nonce": "n", "readonly": True})
     assert result["probes"][0]["errno"] == "ENOTCONN"
@@ -341,7 +341,7 @@ def test_another_error_than_erofs_is_no_proof(share: Path) -> None:
 def test_a_share_that_does_not_answer_costs_its_time_and_not_that_of_the_others(tmp_path: Path, share: Path) -> None:
     dead = tmp_path / "dead"
     dead.mkdir()
-    with silent_filesystem(str(dead)):
+    with unresponsive_filesystem(str(dead)):
         started = time.monotonic()
         result = _probe(
             {"path": str(dead), "action": "write", "nonce": "n", "readonly": True},

@@ -112,5 +112,5 @@ def _text(path: str) -> str:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
     except OSError:
-        # Not there, or unplugged while we looked: it tells nothing.
+        # Not there, or unplugged meanwhile.
         return ""

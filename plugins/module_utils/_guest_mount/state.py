@@ -15,7 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import
 GOING = ("unmounted", "absent")
 
 REMEDY = (
-    "its virtiofsd on the hypervisor is probably dead (virtio.fs.virtiofs_info tells): "
+    "its virtiofsd on the hypervisor is probably dead (virtio.fs.virtiofs_info shows it): "
     "stop and start the domain, a reboot of the guest is not enough "
     "(virtiofs_host_apply: restart does it, with virtiofs_host_force_off: true when the guest cannot shut down)"
 )
@@ -96,7 +96,7 @@ def no_such_tag(tag: str, tags: frozenset[str] | None) -> str:
     """The sentence for a tag that no virtiofs device of this guest has. ``tags`` are those of its devices."""
     advice = "add the share to the domain, or restart the domain if it waits for that"
     if tags is None:
-        return f"there is no share with the tag {tag} in this guest (its kernel does not tell the others): {advice}"
+        return f"there is no share with the tag {tag} in this guest (its kernel does not name the others): {advice}"
     if not tags:
         return f"there is no share with the tag {tag} in this guest, nor any other: {advice}"
     return f"there is no share with the tag {tag} in this guest, only {', '.join(sorted(tags))}: {advice}"

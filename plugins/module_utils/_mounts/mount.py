@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mount, remount, bind and unmount with mount(8) and umount(8), and tell who keeps a mount from being unmounted."""
+"""Mount, remount, bind and unmount with mount(8) and umount(8), and name who keeps a mount from being unmounted."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def bind(source: str, path: str, readonly: bool, timeout: float = 30) -> None:
     if not readonly:
         return
     try:
-        # A bind mount takes options only in a second call, mount(8), and keeps none that are not said in it.
+        # A bind mount takes options only in a second call, mount(8), and keeps none that are not given in it.
         check([*as_given("mount"), "-o", "remount,bind,ro,nosuid,nodev", "--", source, path], timeout=timeout)
     except VirtiofsError:
         run([*as_given("umount"), "--", path], timeout=timeout)

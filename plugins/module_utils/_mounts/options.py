@@ -89,7 +89,7 @@ def meaning(options: Iterable[str]) -> Meaning:
 def meaning_of(mount: Mount) -> Meaning:
     """What a mount is, as the kernel reports it."""
     reported = mount.options | mount.super_options
-    # The kernel names the two that are not strictatime, and tells rw once and ro once for a mount that is ro.
+    # The kernel names the two that are not strictatime, and reports rw once and ro once for a mount that is ro.
     words = sorted(reported - {"rw", "ro"}) + (["ro"] if mount.readonly else ["rw"])
     if not reported & {"relatime", "noatime"}:
         words.append("strictatime")
@@ -119,7 +119,7 @@ def for_mount(options: Iterable[str], busybox: bool = False) -> tuple[str, ...]:
 
 
 def for_remount(wanted: Meaning) -> tuple[str, ...]:
-    """Every choice said in full, because a remount keeps some of what is not said and drops the rest."""
+    """Every choice in full, because a remount keeps some of what is left out and drops the rest."""
     return tuple(word for word in wanted.flags if word not in _WITHOUT_A_WORD)
 
 

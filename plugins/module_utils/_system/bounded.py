@@ -62,13 +62,13 @@ def only_one(path: str, seconds: float) -> Iterator[int]:
 
     :raises Stuck: somebody else held it for all the ``seconds``.
     """
-    lock = _taken(path, time.monotonic() + seconds)
+    lock = _try_lock(path, time.monotonic() + seconds)
     if lock is None:
-        raise Stuck(_held(path))
+        raise Stuck(_still_waiting(path))
     try:
         yield lock
     finally:
-        _given_back(path, lock)
+        _release(path, lock)
 
 
 def touch(path: str, work: Work, seconds: float) -> tuple[Any, ...]:
@@ -95,9 +95,9 @@ def touch_all(works: Mapping[str, Work], seconds: float) -> dict[str, Outcome]:
         while True:
             # One path whose lock is held must not cost the others their time.
             for path in list(waiting):
-                lock = _taken(path, 0)
+                lock = _try_lock(path, 0)
                 if lock is not None:
-                    stack.callback(_given_back, path, lock)
+                    stack.callback(_release, path, lock)
                     report = stack.enter_context(tempfile.TemporaryFile())
                     children[path] = _Child(path, _start(waiting.pop(path), report, lock), report)
             if (_all_reaped(children.values()) and not waiting) or time.monotonic() >= deadline:
@@ -106,7 +106,7 @@ def touch_all(works: Mapping[str, Work], seconds: float) -> dict[str, Outcome]:
             pause = min(pause * 2, 0.05)
         _end(children.values())
         outcomes = {path: _outcome(child, seconds) for path, child in children.items()}
-    return {path: outcomes.get(path) or Outcome(stuck=_held(path)) for path in works}
+    return {path: outcomes.get(path) or Outcome(stuck=_still_waiting(path)) for path in works}
 
 
 def _start(work: Work, report: IO[bytes], lock: int) -> int:
@@ -128,17 +128,17 @@ def _start(work: Work, report: IO[bytes], lock: int) -> int:
 def _run(work: Work, report: IO[bytes]) -> None:
     try:
         for value in work():
-            _tell(report, {"value": value})
-        _tell(report, {"end": True})
+            _send(report, {"value": value})
+        _send(report, {"end": True})
     except VirtiofsError as error:
-        _tell(report, {"error": str(error)})
+        _send(report, {"error": str(error)})
     except OSError as error:
-        _tell(report, {"error": f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")})
+        _send(report, {"error": f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")})
     except Exception as error:
-        _tell(report, {"error": f"a defect in virtio.fs, please report it: {type(error).__name__}: {error}"})
+        _send(report, {"error": f"a defect in virtio.fs, please report it: {type(error).__name__}: {error}"})
 
 
-def _tell(report: IO[bytes], message: Any) -> None:
+def _send(report: IO[bytes], message: Any) -> None:
     report.write(json.dumps(message).encode() + b"\n")
     report.flush()
 
@@ -178,7 +178,7 @@ def _reaped(child: _Child) -> bool:
 def _outcome(child: _Child, seconds: float) -> Outcome:
     child.report.seek(0)
     values: list[Any] = []
-    error: str | None = "the process that was to tell ended without a word"
+    error: str | None = "the process that asked ended without an answer"
     for line in child.report.read().split(b"\n"):
         try:
             message = json.loads(line)
@@ -200,20 +200,20 @@ def _lock_name(path: str) -> str:
     return f"{directory}/virtiofs-touch-{os.getuid()}-{digest}.lock"
 
 
-def _held(path: str) -> str:
+def _still_waiting(path: str) -> str:
     return f"an earlier process still waits for an answer from {path}"
 
 
-def _given_back(path: str, lock: int) -> None:
+def _release(path: str, lock: int) -> None:
     # Not unlocked: that would take the lock from a stuck child that shares it.
     os.close(lock)
-    left = _taken(path, 0)
+    left = _try_lock(path, 0)
     if left is not None:
         os.unlink(_lock_name(path))
         os.close(left)
 
 
-def _taken(path: str, deadline: float) -> int | None:
+def _try_lock(path: str, deadline: float) -> int | None:
     name = _lock_name(path)
     while True:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

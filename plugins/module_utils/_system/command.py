@@ -55,7 +55,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
 ) -> Completed:
-    """Run a command and return what it said, whatever its exit status.
+    """Run a command and return its output, whatever its exit status.
 
     ``timeout`` is in seconds. Output goes to files, never to a pipe: a child that has to be left behind
     (a process that touches the mount of a dead virtiofsd cannot be killed) then holds nothing open that

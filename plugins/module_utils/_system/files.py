@@ -68,7 +68,7 @@ def edit(path: str, change: Callable[[str], str], *, timeout: float = _LOCK_SECO
 
 
 def remove(path: str) -> None:
-    """Remove a file; it may be gone already.
+    """Remove a file; one that is not there is no error.
 
     :raises VirtiofsError: with the system's own message.
     """

@@ -31,7 +31,7 @@ def _request(number: int, read: bool) -> int:
 
 
 def is_immutable(path: str) -> bool | None:
-    """None where the filesystem knows no such flag, or there is no such directory."""
+    """None where the filesystem has no such flag, or there is no such directory."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def is_immutable(path: str) -> bool | None:
 
 
 def set_immutable(path: str, immutable: bool) -> bool:
-    """Set or take off the flag of a directory. False where the filesystem knows no such flag.
+    """Set or take off the flag of a directory. False where the filesystem has no such flag.
 
     :raises VirtiofsError: it does, and refuses.
     """
@@ -66,8 +66,8 @@ def set_immutable(path: str, immutable: bool) -> bool:
     except OSError as error:
         if error.errno in _NO_FLAGS:
             return False
-        what = "make" if immutable else "stop"
-        raise VirtiofsError(f"cannot {what} {path} being immutable: {error.strerror}") from error
+        what = f"make {path} immutable" if immutable else f"stop {path} being immutable"
+        raise VirtiofsError(f"cannot {what}: {error.strerror}") from error
     return True
 
 

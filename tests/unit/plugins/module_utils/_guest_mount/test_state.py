@@ -14,7 +14,7 @@ from ansible_collections.virtio.fs.tests.unit.guest_machine import KERNEL, LIVE,
 def test_the_tags_that_are_there_are_named_where_the_kernel_names_them() -> None:
     assert "only a, b: add the share" in no_such_tag("x", frozenset({"b", "a"}))
     assert "nor any other" in no_such_tag("x", frozenset())
-    assert "does not tell" in no_such_tag("x", None)
+    assert "does not name" in no_such_tag("x", None)
 
 
 def test_a_directory_of_a_share_is_not_the_share() -> None:

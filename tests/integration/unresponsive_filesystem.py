@@ -21,7 +21,7 @@ _DETACH = 2
 
 
 @contextmanager
-def silent_filesystem(path: str, source: str = "silent") -> Iterator[int]:
+def unresponsive_filesystem(path: str, source: str = "unresponsive") -> Iterator[int]:
     """Mounted on ``path`` for as long as the block lasts. Yields the pid of its daemon."""
     libc = ctypes.CDLL(None, use_errno=True)
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
