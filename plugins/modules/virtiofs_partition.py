@@ -246,17 +246,10 @@ partitions:
       table_dump: null
 """
 
-import grp
-import os
-import pwd
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
-from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.run import run
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 ITEM = {
     "label": {"type": "str", "required": True},
@@ -281,28 +274,16 @@ ITEM = {
 }
 
 
+ARGUMENTS = {
+    "partitions": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
+    "root": {"type": "path"},
+    "root_mode": {"type": "raw"},
+    "fstab": {"type": "path"},
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "partitions": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
-            "root": {"type": "path"},
-            "root_mode": {"type": "raw"},
-            "fstab": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    if os.geteuid() != 0:
-        module.fail_json(msg="virtiofs_partition needs root: run it with become: true", changed=False, actions=[])
-    target = Target(fstab="")
-
-    def wanted() -> Wanted:
-        checked = partition_wanted.wanted(
-            module.params, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid
-        )
-        target.fstab = checked.fstab
-        return checked
-
-    reconcile(module, wanted, lambda checked: read.read(target, checked), plan.plan, target)
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), Target())
 
 
 if __name__ == "__main__":

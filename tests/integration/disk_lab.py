@@ -24,13 +24,10 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import devn
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
-from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
-from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as storage
+from ansible_collections.virtio.fs.plugins.module_utils._partition.run import run
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
-from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ITEM
+from ansible_collections.virtio.fs.plugins.modules.virtiofs_partition import ARGUMENTS
 
 NEIGHBOURS = "# the machine's own\nUUID=1234\t/\text4\terrors=remount-ro\t0\t1 # root\n"
 
@@ -51,7 +48,8 @@ class Outcome:
 
 
 class _Module:
-    def __init__(self, check_mode: bool) -> None:
+    def __init__(self, params: dict[str, Any], check_mode: bool) -> None:
+        self.params = params
         self.check_mode = check_mode
         self._diff = True
         self.outcome = Outcome()
@@ -115,20 +113,13 @@ class DiskLab:
         return table.stdout + "".join(output("wipefs", "--noheadings", node) for node in nodes)
 
     def params(self, items: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
-        spec: dict[str, Any] = {
-            "partitions": {"type": "list", "elements": "dict", "options": ITEM},
-            "root": {"type": "path"},
-            "root_mode": {"type": "raw"},
-            "fstab": {"type": "path"},
-        }
         given = {"partitions": list(items), "root": str(self.root), "fstab": str(self.fstab), **options}
-        checked = ArgumentSpecValidator(spec).validate(given)
+        checked = ArgumentSpecValidator(ARGUMENTS).validate(given)
         assert not checked.error_messages, checked.error_messages
         return dict(checked.validated_parameters)
 
     def target(self) -> Target:
         return Target(
-            fstab=str(self.fstab),
             state_directory=str(self.state),
             unit_directory=str(self.units),
             domain_status=(str(self.domains),),
@@ -137,15 +128,10 @@ class DiskLab:
 
     def run(self, *items: Mapping[str, Any], check: bool = False, **options: Any) -> Outcome:
         """One call of the module, in this process."""
-        module = _Module(check)
+        module = _Module(self.params(items, **options), check)
         target = self.target()
-
-        def wanted() -> Wanted:
-            users, groups = {"root": 0, "nobody": 65534}, {"root": 0, "nogroup": 65534}
-            return storage.wanted(self.params(items, **options), users.__getitem__, groups.__getitem__)
-
         try:
-            reconcile(module, wanted, lambda checked: read.read(target, checked), plan.plan, target)
+            run(module, target)
         finally:
             for node in list(target.locks):
                 target.unlock(node)

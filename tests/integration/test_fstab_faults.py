@@ -72,7 +72,7 @@ def test_a_mount_that_another_run_was_faster_with_keeps_its_line(lab: DiskLab) -
     fstab = lab.fstab.read_bytes()
     output("umount", str(path))
     lab.fstab.write_text(NEIGHBOURS)
-    wanted = partition_wanted.wanted(lab.params([item]), int, int)
+    wanted = partition_wanted.wanted(lab.params([item]))
     target = lab.target()
     for step in plan.plan(wanted, read.read(target, wanted)).steps:
         if isinstance(step, Mount):

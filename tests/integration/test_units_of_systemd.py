@@ -16,7 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name, unit_text
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import WantedPartition
 
 _GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
 
@@ -58,7 +58,7 @@ def _lines(unit: Path) -> list[str]:
 
 
 def test_the_filesystem_of_a_share(tmp_path: Path) -> None:
-    item = Item("data", "/shared/data")
+    item = WantedPartition("data", "/shared/data")
     units = _generated(tmp_path, item.entry("ext4", None))
     # Monolithic and modular libvirt start their guests after it.
     assert "Before=libvirtd.service virtqemud.service" in _lines(units / "shared-data.mount")
@@ -72,7 +72,7 @@ def test_the_filesystem_of_a_share(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/var/lib/shares/data.img", '/srv/a b/100%u $HOME \\"x.img'])
 def test_the_unit_of_an_image(tmp_path: Path, path: str) -> None:
-    item = Item("data", "/shared/data", image=path)
+    item = WantedPartition("data", "/shared/data", image=path)
     units = _generated(tmp_path, item.entry("ext4", None))
     unit = units / unit_name("data")
     unit.write_text(unit_text(path, "data", "/usr/sbin/losetup"))

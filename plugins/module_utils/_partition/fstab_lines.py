@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
@@ -51,6 +52,37 @@ class Line:
 def mounts(entry: Entry, label: str) -> bool:
     """Whether a line mounts the filesystem of this label. One of swap names a label too, and no mount point."""
     return entry.tag == ("LABEL", label) and entry.path.startswith("/")
+
+
+class Filesystem(Protocol):
+    """By what a line of fstab can name a filesystem."""
+
+    @property
+    def uuid(self) -> str | None: ...
+
+    @property
+    def partuuid(self) -> str | None: ...
+
+    @property
+    def node(self) -> str | None: ...
+
+    @property
+    def devnum(self) -> str | None: ...
+
+
+def names(entry: Entry, label: str, filesystem: Filesystem, devnums: Mapping[str, str]) -> bool:
+    """Whether a line is of this filesystem, however it names it. ``devnums`` are those of the nodes that lines name."""
+    name, value = entry.tag or ("", "")
+    if name in ("LABEL", "PARTLABEL"):
+        return value == label
+    if name in ("UUID", "PARTUUID"):
+        known = filesystem.uuid if name == "UUID" else filesystem.partuuid
+        return known is not None and value.lower() == known.lower()
+    if not entry.spec.startswith("/dev/"):
+        return False
+    return entry.spec == filesystem.node or (
+        filesystem.devnum is not None and devnums.get(entry.spec) == filesystem.devnum
+    )
 
 
 def line_of(entries: Iterable[Entry], label: str, mount_point: str) -> Entry | None:

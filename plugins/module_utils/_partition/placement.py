@@ -10,10 +10,20 @@ from collections.abc import Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Extent, allocate, wanted_size
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import WantedPartition
 
 
-def new_on(disk: Disk, items: Sequence[Item]) -> list[Item]:
+def extents_of_new(disk: Disk, items: Sequence[WantedPartition]) -> dict[str, Extent]:
+    """Where the new partitions of these items of the disk would be, by label.
+
+    :raises VirtiofsError: there is no room for one.
+    """
+    wants = [(item.label, item.size) for item in _new_on(disk, items) if item.size is not None]
+    taken = [*disk.taken, *_growth(disk, items)]
+    return allocate(disk.name, disk.device.size, disk.device.sector, taken, wants)
+
+
+def _new_on(disk: Disk, items: Sequence[WantedPartition]) -> list[WantedPartition]:
     """The items of this disk that have no partition yet."""
     partitions = disk.partitions or ()
     return [
@@ -24,17 +34,7 @@ def new_on(disk: Disk, items: Sequence[Item]) -> list[Item]:
     ]
 
 
-def extents_of_new(disk: Disk, items: Sequence[Item]) -> dict[str, Extent]:
-    """Where the new partitions of these items of the disk would be, by label.
-
-    :raises VirtiofsError: there is no room for one.
-    """
-    wants = [(item.label, item.size) for item in new_on(disk, items) if item.size is not None]
-    taken = [*disk.taken, *_growth(disk, items)]
-    return allocate(disk.name, disk.device.size, disk.device.sector, taken, wants)
-
-
-def _growth(disk: Disk, items: Sequence[Item]) -> list[Extent]:
+def _growth(disk: Disk, items: Sequence[WantedPartition]) -> list[Extent]:
     """What partitions that are there will take: space that nothing new can be put into."""
     extents = {partition.name: partition.extent for partition in disk.partitions or ()}
     grown = []

@@ -6,96 +6,96 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import holding, on_path
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import ReadUnits, Remount, RemoveLines, WriteLines
-from ansible_collections.virtio.fs.plugins.module_utils._partition.agenda import Draft, Filesystem
-from ansible_collections.virtio.fs.plugins.module_utils._partition.checks import check
-from ansible_collections.virtio.fs.plugins.module_utils._partition.diff import change, root_change
-from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_mount import keep_root, mounted
-from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_removal import removed
-from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_table import on_disks
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._partition.checks import (
+    check_devices,
+    check_filesystems,
+    refuse_inside_share,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.diff import item_change, root_change
+from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found, gathered
+from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import (
+    Filesystem,
+    ItemPlan,
+    in_order,
+    merged,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_device import plan_device
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_image import plan_image
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_mount import plan_mount, plan_root
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_partition import plan_partition
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_removal import plan_removal
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_table import plan_tables
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import WaitForUdev
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Mount
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted, outside
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, Step
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted, outside
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 
 
 def plan(wanted: Wanted, state: State) -> Plan:
     """:raises VirtiofsError: the first thing that must not or cannot be done; nothing has been done then."""
-    check(wanted.items, state)
-    draft = Draft(warnings=list(outside(wanted.items, wanted.root)))
-    for item in wanted.items:
-        if item.state == "present":
-            _refuse_inside_share(item, wanted, state)
-        else:
-            removed(item, wanted, state, draft)
-    found = on_disks(wanted.items, state, draft)
-    keep_root(wanted, state, draft)
-    entries = {
-        item.label: mounted(item, found[item.label], state, draft) for item in wanted.items if item.label in found
-    }
-    steps = _in_order(draft, wanted, state)
-    changes = [change(item, state, found.get(item.label), entries.get(item.label)) for item in wanted.items]
+    found = gathered(wanted.items, state)
+    present = [one for one in found if one.item.state == "present"]
+    check_devices(found, state)
+    plans = [ItemPlan(warnings=outside(wanted.items, wanted.root)), *_removals(found, wanted, state)]
+    check_filesystems(found)
+    plans.append(plan_tables(present, state))
+    filesystems: dict[str, Filesystem] = {}
+    for one in present:
+        filesystems[one.item.label], item_plan = _filesystem(one, state)
+        plans.append(item_plan)
+    plans.append(plan_root(wanted, state))
+    entries: dict[str, Entry] = {}
+    for one in present:
+        entries[one.item.label], item_plan = plan_mount(one, filesystems[one.item.label], state)
+        plans.append(item_plan)
+    whole = merged(plans)
+    # systemd makes units of no other fstab.
+    steps = in_order(whole, systemd=state.systemd, reads_fstab=state.systemd and wanted.fstab == "/etc/fstab")
+    changes = [
+        item_change(one, state, filesystems.get(one.item.label), entries.get(one.item.label)) for one in found
+    ]
     return Plan(
-        steps=tuple(steps),
-        changes=(root_change(wanted, state, bool(found)), *changes) if steps else (),
-        warnings=tuple(draft.warnings),
-        not_yet=state.missing if draft.formats else (),
-        result={"partitions": {item.label: _result(item, state, found.get(item.label)) for item in wanted.items}},
+        steps=steps,
+        changes=(root_change(wanted, state, bool(present)), *changes) if steps else (),
+        warnings=whole.warnings,
+        not_yet=state.missing if whole.formats else (),
+        result={"partitions": {one.item.label: _result(one, state, filesystems.get(one.item.label)) for one in found}},
     )
 
 
-def _refuse_inside_share(item: Item, wanted: Wanted, state: State) -> None:
-    # A guest that can write to the share can move the directory away under the mount.
-    above = holding(state.views.ours.mounts, os.path.dirname(item.path))
-    if above is not None and above.path != wanted.root and within(above.path, wanted.root):
-        raise VirtiofsError(f"{item.label}, path: {item.path} is inside the share that is mounted on {above.path}")
+def _removals(found: Sequence[Found], wanted: Wanted, state: State) -> list[ItemPlan]:
+    plans = []
+    for one in found:
+        if one.item.state == "present":
+            refuse_inside_share(one, wanted.root, state)
+        else:
+            plans.append(plan_removal(one, wanted.root, state))
+    return plans
 
 
-def _in_order(draft: Draft, wanted: Wanted, state: State) -> list[Step[Any]]:
-    # systemd makes units of no other fstab.
-    reads_fstab = state.systemd and wanted.fstab == "/etc/fstab"
-    steps = list(draft.unmounts)
-    if draft.lines_gone:
-        steps.append(RemoveLines(tuple(draft.lines_gone)))
-    steps += draft.units_gone
-    if (draft.lines_gone and reads_fstab) or (draft.units_gone and state.systemd):
-        steps.append(ReadUnits())
-    steps += [*draft.removals, *dict.fromkeys(draft.tables), *draft.units, *draft.formats]
-    if draft.settle:
-        steps.append(WaitForUdev(tuple(draft.settle)))
-    steps += draft.root
-    if draft.lines:
-        steps.append(WriteLines(tuple(draft.lines), _mounted_by(draft)))
-    # A run that was killed can have written a line that systemd has not read.
-    attaches = any(isinstance(step, Mount) for step in draft.mounts)
-    if ((draft.lines or attaches) and reads_fstab) or (draft.units and state.systemd):
-        steps.append(ReadUnits())
-    return [*steps, *draft.mounts, *draft.finishing]
+def _filesystem(found: Found, state: State) -> tuple[Filesystem, ItemPlan]:
+    if found.disk is not None:
+        return plan_partition(found, found.disk, state)
+    if found.image is not None:
+        return plan_image(found, found.image, state)
+    if found.device is not None:
+        return plan_device(found, found.device)
+    raise AssertionError(f"{found.item.label} was read without what it is on")
 
 
-def _mounted_by(draft: Draft) -> frozenset[str]:
-    attached = {step.entry.mount_point for step in draft.mounts if isinstance(step, Mount)}
-    return frozenset(attached | {step.path for step in draft.mounts if isinstance(step, Remount)})
-
-
-def _result(item: Item, state: State, filesystem: Filesystem | None) -> dict[str, Any]:
-    here = on_path(state.views.ours.mounts, item.path)
-    disk = state.disk_of.get(item.label)
+def _result(found: Found, state: State, filesystem: Filesystem | None) -> dict[str, Any]:
+    here = found.mounted
     there = filesystem if filesystem is not None and not filesystem.new else None
     return {
-        "path": item.path,
+        "path": found.item.path,
         "mounted": here is not None,
         "device": there.node if there is not None else (here.source if here is not None else None),
         "fstype": there.fstype if there is not None else (here.fstype if here is not None else None),
         "uuid": there.uuid if there is not None else None,
         "partuuid": there.partuuid if there is not None else None,
         "size": there.size if there is not None else None,
-        "table_dump": state.dumps.get(disk) if disk is not None else None,
+        "table_dump": state.dumps.get(found.disk.device.node) if found.disk is not None else None,
     }

@@ -30,10 +30,11 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Ent
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name
 from ansible_collections.virtio.fs.plugins.module_utils._partition.placement import extents_of_new
+from ansible_collections.virtio.fs.plugins.module_utils._partition.read_owners import read_gids, read_uids
 from ansible_collections.virtio.fs.plugins.module_utils._partition.read_tree import read_place, read_root
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, State
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted, WantedPartition
 from ansible_collections.virtio.fs.plugins.module_utils._system import command, files
 
 # Packages that a minimal Debian lacks: sfdisk is in fdisk.
@@ -48,7 +49,12 @@ def read(target: Target, wanted: Wanted) -> State:
     :raises VirtiofsError: a device is missing, or cannot be read.
     :raises NotYet: the commands to read disks are not installed.
     """
+    if os.geteuid() != 0:
+        raise VirtiofsError("virtiofs_partition needs root: run it with become: true")
+    # What is read here is what the steps write.
+    target.fstab = wanted.fstab
     items = wanted.items
+    uids, gids = read_uids(items), read_gids(items)
     nodes = {item.label: _node(item) for item in items if _path(item) and item.state in ("present", "wiped")}
     needed = {name: package for name, package in _READING.items() if command.find(name) is None}
     if needed:
@@ -86,6 +92,8 @@ def read(target: Target, wanted: Wanted) -> State:
         owners=read_label_owners(labels),
         places={item.path: read_place(item, views) for item in items},
         root=read_root(wanted, views, entries),
+        uids=uids,
+        gids=gids,
         sharing=read_sharing_domains([item.path for item in items], target.domain_status),
         format_markers={label: marker for label in labels for marker in [format_marker.read(target, label)] if marker},
         named_devices={item.label: option for item in items for option in [_names_device(item)] if option},
@@ -97,11 +105,11 @@ def read(target: Target, wanted: Wanted) -> State:
     )
 
 
-def _path(item: Item) -> str | None:
+def _path(item: WantedPartition) -> str | None:
     return item.disk or item.device
 
 
-def _node(item: Item) -> str:
+def _node(item: WantedPartition) -> str:
     option = "disk" if item.disk else "device"
     node = sysfs.node_of(_path(item) or "", item.label, option)
     if item.disk and sysfs.is_partition(node):
@@ -111,11 +119,11 @@ def _node(item: Item) -> str:
     return node
 
 
-def _intended(item: Item) -> str:
+def _intended(item: WantedPartition) -> str:
     return f"have {item.label} on {item.disk or item.device or item.image} mounted on {item.path}"
 
 
-def _refuse_exchanged(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None:
+def _refuse_exchanged(items: tuple[WantedPartition, ...], nodes: Mapping[str, str]) -> None:
     # A device that is open keeps its name. Until it was, a link could come to mean another disk.
     for item in items:
         path = _path(item)
@@ -128,7 +136,7 @@ def _refuse_exchanged(items: tuple[Item, ...], nodes: Mapping[str, str]) -> None
                 )
 
 
-def _gaps(items: tuple[Item, ...], disks: Mapping[str, Disk], disk_of: Mapping[str, str]) -> dict[str, Gap]:
+def _gaps(items: tuple[WantedPartition, ...], disks: Mapping[str, Disk], disk_of: Mapping[str, str]) -> dict[str, Gap]:
     gaps = {}
     for node, disk in disks.items():
         for label, extent in extents_of_new(disk, [item for item in items if disk_of.get(item.label) == node]).items():
@@ -143,7 +151,7 @@ def _devnums(entries: tuple[Entry, ...]) -> dict[str, str]:
     return {node: devnum for node, devnum in found if devnum is not None}
 
 
-def _names_device(item: Item) -> str | None:
+def _names_device(item: WantedPartition) -> str | None:
     """A link in an argument of mkfs can name a device as well as its node does, which was refused by its looks."""
     for option in item.mkfs_options:
         for part in re.split("[=,]", option):
@@ -161,7 +169,7 @@ def _may_resize_ext4() -> bool:
     return not found or bool(found[0] >> _CAP_SYS_RESOURCE & 1)
 
 
-def _missing(items: tuple[Item, ...]) -> list[str]:
+def _missing(items: tuple[WantedPartition, ...]) -> list[str]:
     return [
         f"mkfs.{fstype} is not installed (package {KINDS[fstype].package})"
         for fstype in dict.fromkeys(item.new_fstype for item in items if item.state == "present")

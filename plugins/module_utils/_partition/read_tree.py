@@ -17,12 +17,12 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsE
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import on_path
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place, Root
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Item, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted, WantedPartition
 from ansible_collections.virtio.fs.plugins.module_utils._system.immutable import is_immutable
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import symlink_in, within
 
 
-def read_place(item: Item, views: Views) -> Place:
+def read_place(item: WantedPartition, views: Views) -> Place:
     """:raises VirtiofsError: a symbolic link is on the way to it, or it is no directory."""
     link = symlink_in(item.path)
     if link is not None:

@@ -65,6 +65,8 @@ class State:
     owners: Mapping[str, tuple[Owner, ...]] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)  # by path
     root: Root = Root()
+    uids: Mapping[str, int] = field(default_factory=dict)  # what the owner and the group of an item stand for
+    gids: Mapping[str, int] = field(default_factory=dict)
     sharing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # running domains by path
     format_markers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     named_devices: Mapping[str, str] = field(default_factory=dict)  # the option for mkfs that names a block device

@@ -34,7 +34,7 @@ class Target(steps.Target):
     other, and udev does not look at a filesystem that is being made.
     """
 
-    fstab: str
+    fstab: str = ""  # set by the reader
     state_directory: str = "/var/lib/virtiofs"
     unit_directory: str = "/etc/systemd/system"
     domain_status: Sequence[str] = DOMAIN_STATUS

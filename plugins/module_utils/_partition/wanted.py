@@ -42,11 +42,9 @@ DEFAULT_OPTIONS = ("rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.devi
 # mount(8) takes these words for another kind of mount, or puts a loop device over the one that is given.
 _OTHER_MOUNTS = frozenset({"bind", "rbind", "move", "remount", "loop", "offset", "sizelimit"})
 
-Numbers = Callable[[str], int]
-
 
 @dataclass(frozen=True)
-class Item:
+class WantedPartition:
     """One dedicated filesystem. None: the user left it out, so what is there stays."""
 
     label: str
@@ -61,8 +59,8 @@ class Item:
     mkfs_options: tuple[str, ...] = ()
     mount_options: tuple[str, ...] | None = None
     passno: int | None = None
-    uid: int | None = None
-    gid: int | None = None
+    owner: str | None = None
+    group: str | None = None
     mode: int | None = None
     grow: bool = False
     overwrite: bool = False
@@ -105,16 +103,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Wanted:
-    items: tuple[Item, ...]
+    items: tuple[WantedPartition, ...]
     root: str
     root_mode: int
     fstab: str
 
 
-def wanted(params: Mapping[str, Any], uid_of: Numbers, gid_of: Numbers) -> Wanted:
+def wanted(params: Mapping[str, Any]) -> Wanted:
     """Check everything that can be checked without looking at the machine.
-
-    ``uid_of`` and ``gid_of`` look a name up and raise KeyError.
 
     :raises VirtiofsError: naming the item and the option.
     """
@@ -124,12 +120,12 @@ def wanted(params: Mapping[str, Any], uid_of: Numbers, gid_of: Numbers) -> Wante
     problem = problem_with_path(fstab)
     if problem:
         raise VirtiofsError(f"fstab: {fstab!r} {problem}")
-    items = tuple(_item(given, root, uid_of, gid_of) for given in params["partitions"])
+    items = tuple(_item(given, root) for given in params["partitions"])
     _check_across(items, root)
     return Wanted(items, root, 0o700 if root_mode is None else root_mode, normalized(fstab))
 
 
-def outside(items: Sequence[Item], root: str) -> tuple[str, ...]:
+def outside(items: Sequence[WantedPartition], root: str) -> tuple[str, ...]:
     """Warnings about mount points that the root's mode does not protect."""
     return tuple(
         f"{item.label}: {item.path} is outside {root}, whose mode keeps other users of this machine out"
@@ -148,7 +144,7 @@ def _root(path: str) -> str:
     return root
 
 
-def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers) -> Item:
+def _item(given: Mapping[str, Any], root: str) -> WantedPartition:
     label = given["label"]
     _check_label(label)
     where = label
@@ -209,7 +205,7 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
         # It runs in the root directory, so the slash before dev can be left out.
         if re.search(r"(?<![\w.-])dev/", option):
             raise bad("mkfs_options", f"{option!r} names a device, and nobody has looked what is on that")
-    return Item(
+    return WantedPartition(
         label=label,
         path=normalized(path),
         state=state,
@@ -222,8 +218,8 @@ def _item(given: Mapping[str, Any], root: str, uid_of: Numbers, gid_of: Numbers)
         mkfs_options=mkfs_options,
         mount_options=None if mount_options is None else tuple(mount_options),
         passno=passno,
-        uid=ownership.number(given.get("owner"), uid_of, f"{where}, owner: this machine knows no user"),
-        gid=ownership.number(given.get("group"), gid_of, f"{where}, group: this machine knows no group"),
+        owner=given.get("owner"),
+        group=given.get("group"),
         mode=ownership.mode(given.get("mode"), f"{where}, mode"),
         grow=bool(given.get("grow")),
         overwrite=bool(given.get("overwrite")),
@@ -258,7 +254,7 @@ def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[
             raise bad("mount_options", f"{option} lets a guest harm this machine, it needs allow_{option}: true")
 
 
-def _check_across(items: Sequence[Item], root: str) -> None:
+def _check_across(items: Sequence[WantedPartition], root: str) -> None:
     for position, item in enumerate(items):
         # The root would be a directory of the guest's. One that was put there before is let go of.
         if item.state == "present" and within(root, item.path):

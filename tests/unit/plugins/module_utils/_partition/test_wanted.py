@@ -11,12 +11,12 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as storage
+from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, Wanted
 
 
 def wanted(*items: dict[str, Any], **options: Any) -> Wanted:
-    return storage.wanted({"partitions": items, **options}, {"alice": 1000}.__getitem__, {"staff": 50}.__getitem__)
+    return partition_wanted.wanted({"partitions": items, **options})
 
 
 def one(**options: Any) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def test_an_image_requires_its_unit() -> None:
 
 
 def test_owner_group_and_mode() -> None:
-    (item,) = wanted(one(owner="alice", group="staff", mode="2770")).items
-    assert (item.uid, item.gid, item.mode) == (1000, 50, 0o2770)
-    (item,) = wanted(one(owner="7", group="8")).items
-    assert (item.uid, item.gid, item.mode) == (7, 8, None)
+    (item,) = wanted(one(owner="alice", group="50", mode="2770")).items
+    assert (item.owner, item.group, item.mode) == ("alice", "50", 0o2770)
+    (item,) = wanted(one()).items
+    assert (item.owner, item.group, item.mode) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,6 @@ def test_owner_group_and_mode() -> None:
         (one(mount_options=["ro", "loop"]), "data, mount_options: 'loop' would mount something else"),
         (one(mount_options=["offset=4096"]), "data, mount_options: 'offset=4096' would mount something else"),
         (one(mount_options=["bind"]), "data, mount_options: 'bind' would mount something else"),
-        (one(owner="nobody-here"), "data, owner: this machine knows no user 'nobody-here'"),
-        (one(owner="²"), "data, owner: this machine knows no user '²'"),
-        (one(group="4294967295"), "data, group: this machine knows no group '4294967295'"),
         (one(mode=0o755), "data, mode: 493 is no mode"),
         (one(mode="999"), "data, mode: '999' is no mode"),
     ],
@@ -164,7 +161,7 @@ def test_a_root_that_belongs_to_the_system(root: str) -> None:
 
 def test_a_mount_point_outside_the_root_is_warned_about() -> None:
     asked = wanted(one(path="/srv/data"), one(label="b"))
-    assert len(storage.outside(asked.items, asked.root)) == 1
+    assert len(partition_wanted.outside(asked.items, asked.root)) == 1
 
 
 @pytest.mark.parametrize(("path", "root"), [("/shared/", "/shared"), ("/data", "/data/shared")])
