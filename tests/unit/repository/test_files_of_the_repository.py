@@ -77,17 +77,6 @@ def test_every_collection_module_is_in_the_action_group():
     assert modules == group
 
 
-@pytest.mark.parametrize(
-    ("module", "home"),
-    [("subprocess", "_system/command.py"), ("libvirt", "_libvirt/connection.py")],
-    ids=["so a time limit cannot be forgotten", "so libvirt's errors are translated in one place"],
-)
-def test_one_file_alone_imports(module: str, home: str):
-    statement = re.compile(rf"^\s*(?:import|from) {module}\b", re.MULTILINE)
-    importing = [path for path in (ROOT / "plugins").rglob("*.py") if statement.search(_text(path))]
-    assert [_name(path) for path in importing] == [f"plugins/module_utils/{home}"]
-
-
 def test_the_pins_are_exact():
     lines = _text(ROOT / "requirements-dev.txt").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import Directory, GuestState
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
     ForgetModuleAtBoot,
@@ -31,6 +32,7 @@ from ansible_collections.virtio.fs.tests.unit.guest_machine import (
     guest,
     mount,
     plan_for,
+    wanted_mounts,
     write,
 )
 
@@ -184,3 +186,9 @@ def test_a_share_with_two_lines_that_no_item_names_is_unmounted_once() -> None:
         RemoveLines((ENTRY, replace(ENTRY, options=("ro", *CREATION_OPTIONS[1:])))),
         ReadUnits(),
     )
+
+
+def test_what_no_item_names_stays_as_it_is_without_exclusive() -> None:
+    planned = plan(wanted_mounts(), guest(LIVE, fstab=LINE))
+    assert (planned.steps, planned.changes, planned.warnings) == ((), (), ())
+    assert planned.result == {"mounts": []}

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import plan_item, plan_unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import Directory
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
     Mount,
@@ -34,6 +35,7 @@ from ansible_collections.virtio.fs.tests.unit.guest_machine import (
     guest,
     mount,
     plan_for,
+    wanted_mounts,
     write,
 )
 
@@ -274,3 +276,20 @@ def test_an_automount_needs_systemd() -> None:
 def test_a_kernel_without_virtiofs_is_refused_with_its_release() -> None:
     with pytest.raises(VirtiofsError, match=r"6\.12\.0 has no virtiofs"):
         plan_for(guest(kernel={"loaded": False, "loadable": False}), {})
+
+
+def test_one_item_alone_says_what_it_unmounts_mounts_and_writes() -> None:
+    (item,) = wanted_mounts({}).mounts
+    found = plan_item(guest(), item, ())
+    assert (found.mounts, found.writes, found.line, found.listed) == (True, True, ENTRY, True)
+    assert found.unmounting == ()
+    assert found.mounting == (Mount("media", "/srv/media", CREATION_OPTIONS), write(ENTRY))
+    there = plan_item(guest(LIVE, fstab=LINE), item, ())
+    assert (there.mounts, there.writes, there.line) == (False, False, ENTRY)
+    assert there.change.before == there.change.after
+
+
+def test_what_no_item_names_is_unmounted_and_not_in_the_result() -> None:
+    found = plan_unlisted(guest(LIVE, fstab=LINE), ENTRY)
+    assert found.unmounting == (Unmount("media", "/srv/media"), RemoveLines((ENTRY,)))
+    assert (found.writes, found.line, found.listed) == (True, None, False)
