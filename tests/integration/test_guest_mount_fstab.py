@@ -107,7 +107,7 @@ def test_exclusive_drops_virtiofs_lines_only(fstab: Path, tmp_path: Path) -> Non
     assert fstab.read_text() == text
 
 
-def test_a_kernel_without_virtiofs_is_told_with_its_release_and_nothing_changes(fstab: Path, tmp_path: Path) -> None:
+def test_a_kernel_without_virtiofs_is_named_with_its_release_and_nothing_changes(fstab: Path, tmp_path: Path) -> None:
     if "virtiofs" in Path("/proc/filesystems").read_text() or Path(f"/lib/modules/{os.uname().release}").exists():
         # A workstation's kernel has it: then it is the tag that is missing.
         expected = "there is no share with the tag media in this guest"

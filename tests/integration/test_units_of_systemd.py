@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name, unit_text
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import WantedPartition
 
@@ -40,12 +40,12 @@ def _verified(directory: Path) -> str:
     return done.stdout
 
 
-def _generated(directory: Path, *entries: mounts_fstab.Entry) -> Path:
+def _generated(directory: Path, *entries: Entry) -> Path:
     fstab, units = directory / "fstab", directory / "units"
     units.mkdir()
     text = ""
     for entry in entries:
-        text = mounts_fstab.with_entry(text, entry)
+        text = with_entry(text, entry)
     fstab.write_text(text)
     subprocess.run(
         [_GENERATOR, *[str(units)] * 3], env={**os.environ, "SYSTEMD_FSTAB": str(fstab)}, timeout=60, check=True

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a kernel tells of virtiofs, from trees as a guest has them."""
+"""What is read of a kernel, from trees as a guest has them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_guest_with_two_shares(guest: Path) -> None:
     assert not kernel.at_boot
 
 
-def test_before_linux_6_9_the_tags_are_not_told(guest: Path) -> None:
+def test_before_linux_6_9_the_tags_are_not_named(guest: Path) -> None:
     for name in ("1", "2"):
         (guest / "sys/fs/virtiofs" / name / "tag").unlink()
         (guest / "sys/fs/virtiofs" / name).rmdir()
@@ -92,7 +92,7 @@ def test_this_does_not_load_it_at_boot(guest: Path, path: str, text: str) -> Non
     assert not read_kernel(str(guest)).at_boot
 
 
-def test_what_we_write_loads_it_at_boot_until_it_is_forgotten(guest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_we_write_loads_it_at_boot_until_it_is_removed_again(guest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(guest, "/etc/modules-load.d/other.conf", "loop\n")
     file = f"{guest}{BOOT_FILE}"
     monkeypatch.setattr(kernel_room, "BOOT_FILE", file)

@@ -37,7 +37,7 @@ from ansible_collections.virtio.fs.tests.unit.guest_machine import (
 )
 
 
-def test_without_systemd_nothing_tells_it_to_read_fstab() -> None:
+def test_without_systemd_nobody_asks_it_to_read_fstab() -> None:
     assert ReadUnits() not in plan_for(guest(systemd=False), {}).steps
 
 
@@ -136,7 +136,7 @@ def test_a_tag_that_is_not_there_is_not_yet_there_and_the_others_are_named() -> 
         ({"tags": frozenset(), "devices": 0}, (), True),
     ],
 )
-def test_where_the_kernel_does_not_tell_the_tags_the_devices_are_counted(
+def test_where_the_kernel_does_not_name_the_tags_the_devices_are_counted(
     kernel: dict[str, Any], mounts: tuple[mountinfo.Mount, ...], missing: bool
 ) -> None:
     assert bool(plan_for(guest(*mounts, kernel=kernel), {}).not_yet) == missing

@@ -51,9 +51,9 @@ def _live(options: str, super_options: str = "rw") -> Mount:
     ],
 )
 def test_these_mean_the_mount_that_is_there(wanted: str, options: str, super_options: str) -> None:
-    wish, live = meaning(wanted.split(",")), meaning_of(_live(options, super_options))
-    assert not flags_differ(wish, live)
-    assert not fixed_differ(wish, live)
+    asked, live = meaning(wanted.split(",")), meaning_of(_live(options, super_options))
+    assert not flags_differ(asked, live)
+    assert not fixed_differ(asked, live)
 
 
 @pytest.mark.parametrize(
@@ -119,5 +119,5 @@ def test_whatever_is_given_a_hardened_mount_is_nosuid_and_nodev(options: list[st
 
 @given(st.lists(_WORDS))
 def test_a_remount_to_a_meaning_has_that_meaning(options: list[str]) -> None:
-    wish = meaning(options)
-    assert meaning(for_remount(wish)) == wish
+    asked = meaning(options)
+    assert meaning(for_remount(asked)) == asked
