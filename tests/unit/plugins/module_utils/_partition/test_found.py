@@ -59,3 +59,6 @@ def test_an_item_that_goes_away_needs_no_disk() -> None:
     items = wanted({"partitions": [{"label": "data", "state": "absent"}]}).items
     (found,) = gathered(items, there(disks={}, disk_of={}))
     assert (found.disk, found.partition, found.is_new_on_disk) == (None, None, False)
+    items = wanted({"partitions": [{"label": "data", "disk": "/dev/vdb", "state": "wiped"}]}).items
+    (found,) = gathered(items, state(Disk("/dev/vdb", WHOLE)))
+    assert (found.partition, found.is_new_on_disk) == (None, False)

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Owner
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import Line, Written, with_lines
+from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import (
+    Line,
+    Written,
+    line_of,
+    mounts,
+    names,
+    with_lines,
+)
 
 OTHERS = "# the machine's own\nUUID=1\t/\text4\tdefaults\t0\t1"
 
@@ -65,3 +73,38 @@ def test_another_line_that_somebody_wrote_meanwhile_stays(old: str) -> None:
     assert sorted(text.splitlines()) == sorted(
         [*old.splitlines(), "LABEL=a /shared/a ext4 rw 0 0", "tmpfs /tmp tmpfs rw 0 0"]
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_its"),
+    [
+        ("LABEL=data", True),
+        ("LABEL=other", False),
+        ("PARTLABEL=data", True),
+        ("UUID=AAAA", True),
+        ("UUID=bbbb", False),
+        ("PARTUUID=pppp", True),
+        ("PARTUUID=aaaa", False),
+        ("/dev/vdb1", True),
+        ("/dev/disk/by-id/x-part1", True),
+        ("/dev/vdc1", False),
+        ("/dev/nowhere", False),
+        ("/srv/data.img", False),
+    ],
+)
+def test_a_line_is_of_a_filesystem_however_it_names_it(spec: str, is_its: bool) -> None:
+    owner = Owner("LABEL", "/dev/vdb1", "254:1", "aaaa", "PPPP")
+    devnums = {"/dev/disk/by-id/x-part1": "254:1", "/dev/vdc1": "254:33"}
+    assert names(Entry(spec, "/shared/data", "ext4", ("rw",)), "data", owner, devnums) is is_its
+
+
+def test_swap_of_the_label_mounts_nothing() -> None:
+    assert not mounts(Entry("LABEL=data", "none", "swap", ("sw",)), "data")
+    assert mounts(Entry("LABEL=data", "/srv", "ext4", ("rw",)), "data")
+
+
+def test_the_line_of_the_mount_point_comes_before_one_of_the_label() -> None:
+    moved, here = Entry("LABEL=data", "/old", "ext4", ("rw",)), Entry("UUID=1", "/shared/data", "ext4", ("rw",))
+    assert line_of((moved, here), "data", "/shared/data") == here
+    assert line_of((moved,), "data", "/shared/data") == moved
+    assert line_of((moved,), "other", "/shared/other") is None

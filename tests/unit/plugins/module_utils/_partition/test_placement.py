@@ -36,7 +36,7 @@ def test_one_that_is_there_by_name_or_by_label_gets_no_place() -> None:
 
 
 def test_one_that_goes_away_gets_no_place() -> None:
-    assert extents_of_new(Disk("/dev/vdb", WHOLE), items({"label": "data", "state": "wiped"})) == {}
+    assert extents_of_new(Disk("/dev/vdb", WHOLE), items({"label": "data", "size": "32MiB", "state": "wiped"})) == {}
 
 
 def test_what_another_one_grows_into_is_taken() -> None:

@@ -5,21 +5,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
-from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk, Owner
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import ReadUnits, RemoveLines, WriteLines
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.source import NewPartition, Source
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, Place
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
-    WaitForUdev,
-    WriteTable,
-)
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
-    FormatPartition,
-)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import WaitForUdev, WriteTable
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import FormatPartition
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import (
     KeepRoot,
     Mount,
@@ -27,14 +25,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount i
     Unmount,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
-from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
-    PARTUUID,
-    WHOLE,
-    planned,
-    state,
-    there,
-    views,
-)
+from ansible_collections.virtio.fs.tests.unit.made_up_disk import MOUNTED, PARTUUID, WHOLE, planned, state, there, views
 
 
 def test_a_blank_disk() -> None:
@@ -92,3 +83,36 @@ def test_a_missing_mkfs_is_not_yet() -> None:
     found = state(Disk("/dev/vdb", WHOLE), missing=("mkfs.ext4 is not installed (package e2fsprogs)",))
     assert planned(found).not_yet == ("mkfs.ext4 is not installed (package e2fsprogs)",)
     assert planned(there(missing=("mkfs.ext4 is not installed",))).not_yet == ()
+
+
+def test_all_is_checked_before_anything_is_planned() -> None:
+    with pytest.raises(VirtiofsError, match="data, mkfs_options: '/x' names a device"):
+        planned(there(named_devices={"data": "/x"}))
+    with pytest.raises(VirtiofsError, match="data, label: /dev/vdc1 has this label already"):
+        planned(there(owners={"data": (Owner("LABEL", "/dev/vdc1", "254:33"),)}))
+    inside = MOUNTED.replace("/shared/data", "/shared/other")
+    with pytest.raises(VirtiofsError, match="is inside the share that is mounted on /shared/other"):
+        planned(there(views=views(inside), places={"/shared/other/data": Place()}), path="/shared/other/data")
+
+
+def test_what_is_returned_of_each_item() -> None:
+    assert planned(there(dumps={"/dev/vdb": "/var/x.sfdisk"})).result["partitions"] == {
+        "data": {
+            "path": "/shared/data",
+            "mounted": True,
+            "device": "/dev/vdb1",
+            "fstype": "ext4",
+            "uuid": "aaaa",
+            "partuuid": PARTUUID,
+            "size": 32 * MIB,
+            "table_dump": "/var/x.sfdisk",
+        }
+    }
+    new = planned(state(Disk("/dev/vdb", WHOLE))).result["partitions"]["data"]
+    assert (new["path"], new["mounted"]) == ("/shared/data", False)
+    assert {value for name, value in new.items() if name not in ("path", "mounted")} == {None}
+
+
+def test_a_mount_point_outside_the_root_is_a_warning_of_the_plan() -> None:
+    machine = there(places={"/srv/data": Place()}, views=views(), fstab="")
+    assert any("/srv/data is outside /shared" in warning for warning in planned(machine, path="/srv/data").warnings)

@@ -9,19 +9,24 @@ import dataclasses
 
 import pytest
 
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import Superblock
+from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import Remount, WriteLines
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import (
-    KeepRoot,
-    SetImmutable,
-)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import GrowFilesystem, Reserve
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import KeepRoot, SetImmutable, Unmount
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
+    EXT4,
+    GPT,
     KEPT,
     LINE,
     MOUNTED,
+    OURS,
     planned,
     there,
     views,
@@ -94,3 +99,94 @@ def test_a_directory_that_is_not_empty_is_a_warning() -> None:
 def test_what_is_mounted_warns_of_nothing() -> None:
     places = {"/shared/data": Place(True, True, None, 0, 0, 0o755, can_be_immutable=False)}
     assert planned(there(places=places)).warnings == ()
+
+
+def test_what_else_is_mounted_there_or_only_in_part() -> None:
+    other = MOUNTED.replace("254:1", "254:9")
+    with pytest.raises(VirtiofsError, match="data, path: something else is mounted on /shared/data"):
+        planned(there(views=views(other)))
+    part = MOUNTED.replace("254:1 / /shared", "254:1 /sub /shared")
+    with pytest.raises(VirtiofsError, match="data, path: /shared/data shows only /sub of its filesystem"):
+        planned(there(views=views(part)))
+    elsewhere = MOUNTED.replace("/shared/data", "/srv")
+    with pytest.raises(VirtiofsError, match="data, path: its filesystem is mounted on /srv, not on /shared/data"):
+        planned(there(views=views(elsewhere)))
+
+
+def test_a_subvolume_by_its_name_is_a_filesystem_as_a_whole() -> None:
+    btrfs = dataclasses.replace(OURS, content=dataclasses.replace(EXT4, types=("btrfs",), fstype="btrfs"))
+    mounts = MOUNTED.replace("254:1 / ", "0:45 /@ ").replace("ext4 /dev/vdb1 rw", "btrfs /dev/vdb1 rw,subvol=/@")
+    machine = there(
+        views=views(mounts), disks={"/dev/vdb": Disk("/dev/vdb", GPT, (btrfs,))}, fstab=LINE.replace("ext4", "btrfs")
+    )
+    assert planned(machine).steps == ()
+
+
+def test_a_guest_that_writes_to_the_disk_keeps_it_from_being_mounted() -> None:
+    held = dataclasses.replace(views(), writers={"254:1": ("qemu (process 7)",)})
+    with pytest.raises(VirtiofsError, match=r"data, disk: its filesystem on /dev/vdb is open for writing in qemu"):
+        planned(there(views=held))
+
+
+def test_lines_of_fstab_that_mount_it_elsewhere_as_well() -> None:
+    second = LINE.replace("/shared/data", "/srv")
+    assert planned(there(fstab=LINE + second)).warnings == ("data: fstab mounts it on /srv as well",)
+    assert planned(there(fstab=LINE + second.replace("nofail", "noauto"))).warnings == ()
+
+
+def test_a_domain_that_shares_the_bare_directory() -> None:
+    (warning,) = planned(there(views=views(), sharing={"/shared/data": ("vm1",)})).warnings
+    assert warning.startswith("data: the domain vm1 runs and shares /shared/data, it sees this mount when")
+
+
+def test_what_only_a_new_mount_can_change_is_tried_once_with_the_line_that_asks_for_it() -> None:
+    assert planned(there(fstab=LINE.replace("nodev", "nodev,discard"))).steps == ()
+    steps = planned(there(), mount_options=[*DEFAULT_OPTIONS, "discard"]).steps
+    assert [type(step) for step in steps] == [WriteLines, Remount]
+
+
+def test_reserved_blocks_follow_the_option() -> None:
+    assert planned(there(), reserved_percent=5).steps == (Reserve(Source("data", disk="/dev/vdb"), 5),)
+    assert planned(there(), reserved_percent=1).steps == ()
+
+
+def test_a_filesystem_that_is_smaller_than_its_partition() -> None:
+    small = dataclasses.replace(OURS, superblock=Superblock(8 * MIB, 1))
+    machine = there(disks={"/dev/vdb": Disk("/dev/vdb", GPT, (small,))})
+    assert planned(machine).warnings == ("data: its filesystem uses 8 MiB of 32 MiB, grow: true enlarges it",)
+    grow = GrowFilesystem(Source("data", disk="/dev/vdb"), "ext4", "/shared/data")
+    assert planned(machine, grow=True).steps == (grow,)
+    with pytest.raises(VirtiofsError, match=r"data, grow: .* a mounted ext4 \(CAP_SYS_RESOURCE is missing\)"):
+        planned(dataclasses.replace(machine, may_resize_ext4=False), grow=True)
+    # What a mounted xfs or btrfs says itself is newer than its superblock on disk.
+    place = Place(True, True, None, 0, 0, 0o755, mounted_size=32 * MIB)
+    assert planned(dataclasses.replace(machine, places={"/shared/data": place}), grow=True).steps == ()
+
+
+def test_owner_and_mode_of_what_is_mounted() -> None:
+    machine = there(uids={"data": 7})
+    own, allow = planned(machine, owner="7", mode="2770").steps
+    assert (own.summary, allow.summary) == (
+        "give /shared/data to user 7 and group 0", "set the mode of /shared/data to 2770",
+    )
+    done = there(uids={"data": 7}, places={"/shared/data": Place(True, True, None, 7, 0, 0o2770)})
+    assert planned(done, owner="7", mode="2770").steps == ()
+
+
+def test_owner_and_mode_of_what_is_not_mounted_yet_are_given_after_the_mount() -> None:
+    bare = {"views": views(), "places": {"/shared/data": Place(True, True, True, 7, 0, 0o2770)}}
+    steps = planned(there(uids={"data": 7}, **bare), owner="7", mode="2770").steps
+    assert [step.summary for step in steps][1:] == [
+        "give /shared/data to user 7", "set the mode of /shared/data to 2770",
+    ]
+
+
+def test_a_root_with_things_of_others_stays_when_no_share_is_in_it() -> None:
+    foreign = dataclasses.replace(KEPT, mode=0o755, foreign=("photos",))
+    assert planned(there(root=foreign), state="unmounted").steps == (Unmount("/shared/data", immutable=True),)
+
+
+def test_a_bare_directory_that_is_immutable_already_is_left() -> None:
+    for immutable in (True, None):
+        bare = there(views=views(), places={"/shared/data": Place(True, True, immutable)})
+        assert planned(bare, state="unmounted").steps == ()

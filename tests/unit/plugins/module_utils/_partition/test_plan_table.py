@@ -12,20 +12,13 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
-from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place, State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
-    WriteTable,
-)
+from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, Place, State
+from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import WriteTable
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
-from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
-    GPT,
-    OURS,
-    WHOLE,
-    planned,
-    state,
-)
+from ansible_collections.virtio.fs.tests.unit.made_up_disk import EXT4, GPT, OURS, WHOLE, planned, state
 
 
 def test_a_killed_table_write_is_done_again() -> None:
@@ -69,3 +62,29 @@ def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device(
              {"label": "old", "device": "/dev/vdb1"}]
     with pytest.raises(VirtiofsError, match="would get a new partition table, and old is on /dev/vdb1"):
         plan(wanted({"partitions": items}), found)
+
+
+def test_a_table_without_a_free_entry() -> None:
+    full = Disk("/dev/vdb", GPT, (dataclasses.replace(OURS, name="other", content=Content()),), slots=1)
+    with pytest.raises(VirtiofsError, match="data, disk: /dev/vdb has 1 partitions, and its table has entries for 1"):
+        planned(state(full))
+
+
+def test_a_damaged_table_that_has_the_partition_is_not_overwritten() -> None:
+    content = dataclasses.replace(WHOLE, content=Content(types=("gpt",), data=True))
+    with pytest.raises(VirtiofsError, match="data, disk: /dev/vdb has a damaged GPT with a partition of this name"):
+        planned(state(Disk("/dev/vdb", content, damaged=frozenset({"data"}))), overwrite=True)
+    (write, *_rest) = planned(state(Disk("/dev/vdb", content, damaged=frozenset({"other"}))), overwrite=True).steps
+    assert isinstance(write, WriteTable)
+    assert (write.new, write.replaced) == (True, "gpt")
+
+
+@pytest.mark.parametrize("disk", [Disk("/dev/vdb", GPT, ()), Disk("/dev/vdb", WHOLE)])
+def test_free_space_with_something_in_it(disk: Disk) -> None:
+    gap = {"data": Gap(Extent(MIB, 32 * MIB), EXT4)}
+    with pytest.raises(VirtiofsError, match="data, disk: the free space of /dev/vdb holds ext4 labelled data"):
+        planned(state(disk, gaps=gap))
+    assert isinstance(planned(state(disk, gaps=gap), overwrite=True).steps[0], WriteTable)
+    # What a killed run of ours has left in the gaps is its own.
+    half = Disk("/dev/vdb", WHOLE, half_written=True)
+    assert isinstance(planned(state(half, gaps=gap)).steps[0], WriteTable)

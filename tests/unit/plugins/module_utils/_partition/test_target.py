@@ -71,3 +71,29 @@ def test_a_directory_that_cannot_be_guarded_takes_the_lines_back(
     with pytest.raises(VirtiofsError):
         SetImmutable(str(tmp_path / "missing")).apply(target)
     assert fstab.read_text() == "# the machine's own\n"
+
+
+def test_a_line_that_is_mounted_is_not_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mount, "reload_units", lambda: None)
+    fstab = tmp_path / "fstab"
+    fstab.write_text("")
+    target = Target(fstab=str(fstab))
+    lines = tuple(Line(name, Entry(f"LABEL={name}", f"/shared/{name}", "ext4", ("rw",))) for name in ("a", "b"))
+    WriteLines(lines, frozenset({"/shared/a", "/shared/b"})).apply(target)
+    target.mounted("/shared/a")
+    with pytest.raises(VirtiofsError, match="it failed"), target.rollback():
+        raise VirtiofsError("it failed")
+    assert fstab.read_text() == "LABEL=a /shared/a ext4 rw 0 0\n"
+    # Only once: what somebody wrote since stays.
+    fstab.write_text("LABEL=b /shared/b ext4 rw 0 0\n")
+    with pytest.raises(VirtiofsError, match="it failed"), target.rollback():
+        raise VirtiofsError("it failed")
+    assert fstab.read_text() == "LABEL=b /shared/b ext4 rw 0 0\n"
+
+
+def test_each_dump_has_a_place_of_its_own(tmp_path: Path) -> None:
+    target = Target(state_directory=str(tmp_path))
+    first = Path(target.new_dump_path("/dev/mapper/a"))
+    assert (first.parent, first.name.startswith("mapper!a-")) == (tmp_path / "tables", True)
+    first.touch()
+    assert target.new_dump_path("/dev/mapper/a") != str(first)
