@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 
 MIB = 1024 * 1024
 
@@ -136,13 +136,13 @@ def allocate(
         need = wanted_size(size, disk_size, sector)
         if need is None:
             if not largest.size:
-                raise VirtiofsError(f"{label}: {disk} has no free space left")
+                raise VirtiofsError(f"{at(label, 'size')}{disk} has no free space left")
             placed[label] = largest
             continue
         fitting = [gap for gap in gaps if gap.size >= need]
         if not fitting:
             raise VirtiofsError(
-                f"{label}: {disk} has no room for {in_words(need)}: "
+                f"{at(label, 'size')}{disk} has no room for {in_words(need)}: "
                 f"its largest free space is {in_words(largest.size)}, the disk has {in_words(disk_size)}"
             )
         placed[label] = Extent(fitting[0].start, need)

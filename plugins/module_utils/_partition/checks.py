@@ -33,8 +33,8 @@ def check_devices(found: Sequence[Found], state: State) -> None:
         label = one.item.label
         if label in state.named_devices:
             raise VirtiofsError(
-                f"{label}, mkfs_options: {state.named_devices[label]!r} names a device, and nobody has looked what is "
-                "on that"
+                f"{label}, mkfs_options: {state.named_devices[label]!r} names a device, and mkfs would overwrite it "
+                "unchecked"
             )
 
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.virtio.fs.plugins.module_utils._block import disk as block_disk
-from ansible_collections.virtio.fs.plugins.module_utils._block import sysfs
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Partition
+from ansible_collections.virtio.fs.plugins.module_utils._block.disk import (
+    kernel_agrees,
+    kernel_has_table,
+    only_kernel_knows,
+    partition_named,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import is_node_of
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
@@ -21,7 +26,7 @@ _NODE_SECONDS = 20.0
 
 
 def present(disk: str, label: str) -> Partition:
-    partition = block_disk.partition_named(disk, label)
+    partition = partition_named(disk, label)
     if partition is None:
         raise VirtiofsError(f"{label}: {disk} has no partition of this name")
     return partition
@@ -29,7 +34,7 @@ def present(disk: str, label: str) -> Partition:
 
 def known(partition: Partition) -> Partition:
     # A node that is left of an older partition opens another one.
-    if partition.node is None or not sysfs.is_node_of(partition.node, partition.devnum):
+    if partition.node is None or not is_node_of(partition.node, partition.devnum):
         raise VirtiofsError(f"{partition.name}: the kernel has no device for this partition")
     return partition
 
@@ -46,7 +51,7 @@ def dump(target: Target, disk: str) -> None:
 
 def sfdisk(target: Target, disk: str, *arguments: str, script: str) -> None:
     check(
-        # --no-reread and --no-tell-kernel: other partitions may be mounted, partx is told afterwards.
+        # --no-reread and --no-tell-kernel: other partitions may be mounted; partx tells the kernel afterwards.
         ["sfdisk", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never"]
         + [*arguments, disk],
         timeout=_SFDISK_SECONDS,
@@ -71,7 +76,7 @@ def delete(target: Target, disk: str, number: int) -> None:
 def tell_kernel(target: Target, disk: str) -> None:
     deadline = time.monotonic() + _NODE_SECONDS
     refused = _inform_kernel(disk)
-    while not block_disk.kernel_agrees(disk):
+    while not kernel_agrees(disk):
         if time.monotonic() > deadline:
             why = "no device appears, does anything keep /dev?"
             if refused is not None:
@@ -79,7 +84,7 @@ def tell_kernel(target: Target, disk: str) -> None:
             raise VirtiofsError(f"the kernel does not take over the partitions of {disk}: {why}")
         time.sleep(0.1)
         # The kernel keeps a partition that anybody has open, if only to look at it as blkid does. So ask again.
-        if not block_disk.kernel_has_table(disk):
+        if not kernel_has_table(disk):
             refused = _inform_kernel(disk)
     target.touched.append(disk)
 
@@ -88,6 +93,6 @@ def _inform_kernel(disk: str) -> str | None:
     """Tell the kernel what is in the table now; returns what it refused, in words."""
     # Asks the kernel for one partition after the other, so those in use do not matter. An entry that is gone
     # from the table is not always taken from the kernel by --update.
-    asked = [["--delete", "--nr", str(number)] for number in block_disk.only_kernel_knows(disk)] + [["--update"]]
+    asked = [["--delete", "--nr", str(number)] for number in only_kernel_knows(disk)] + [["--update"]]
     answers = [run(["partx", *what, disk], timeout=60) for what in asked]
     return next((answer.message for answer in answers if answer.returncode != 0), None)

@@ -49,8 +49,8 @@ class ItemPlan:
     """
 
     unmounts: tuple[Step[Any], ...] = ()
-    lines_gone: tuple[Entry, ...] = ()
-    units_gone: tuple[Step[Any], ...] = ()
+    lines_removed: tuple[Entry, ...] = ()
+    units_removed: tuple[Step[Any], ...] = ()
     removals: tuple[Step[Any], ...] = ()
     tables: tuple[Step[Any], ...] = ()
     units: tuple[Step[Any], ...] = ()
@@ -73,10 +73,10 @@ def merged(plans: Iterable[ItemPlan]) -> ItemPlan:
 def in_order(plan: ItemPlan, *, systemd: bool, reads_fstab: bool) -> tuple[Step[Any], ...]:
     """``systemd`` runs on this machine; ``reads_fstab``: and makes its units of the fstab that is written."""
     steps = list(plan.unmounts)
-    if plan.lines_gone:
-        steps.append(RemoveLines(plan.lines_gone))
-    steps += plan.units_gone
-    if (plan.lines_gone and reads_fstab) or (plan.units_gone and systemd):
+    if plan.lines_removed:
+        steps.append(RemoveLines(plan.lines_removed))
+    steps += plan.units_removed
+    if (plan.lines_removed and reads_fstab) or (plan.units_removed and systemd):
         steps.append(ReadUnits())
     # Two items on one disk tell the kernel about it once.
     steps += [*plan.removals, *dict.fromkeys(plan.tables), *plan.units, *plan.formats]

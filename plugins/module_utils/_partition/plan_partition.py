@@ -106,7 +106,7 @@ def _formatted(found: Found, disk: Disk, partition: Partition, state: State) -> 
     refuse_table_change(item, disk)
     there = partition.extent.size
     refuse_too_small(item, "disk", f"its partition of {disk.name}", there)
-    size = _asked(found, disk, partition, state)
+    size = _size_wanted(found, disk, partition, state)
     plan = ItemPlan(
         formats=(FormatPartition(disk.device.node, item.new_filesystem, replaced),),
         waits=(item.label,),
@@ -144,7 +144,7 @@ def is_left_by_us(partition: Partition) -> bool:
 def _grown(found: Found, disk: Disk, partition: Partition, state: State) -> tuple[int | None, ItemPlan]:
     """Its new size, None when it stays."""
     item = found.item
-    size, there = _asked(found, disk, partition, state), partition.extent.size
+    size, there = _size_wanted(found, disk, partition, state), partition.extent.size
     if same_size(size, there):
         return None, ItemPlan()
     if size <= there or not item.grow:
@@ -162,7 +162,7 @@ def _grown(found: Found, disk: Disk, partition: Partition, state: State) -> tupl
     return size, ItemPlan(tables=(GrowPartition(disk.device.node, item.label, size, disk.device.sector),))
 
 
-def _asked(found: Found, disk: Disk, partition: Partition, state: State) -> int:
+def _size_wanted(found: Found, disk: Disk, partition: Partition, state: State) -> int:
     if found.item.size is None:
         return partition.extent.size
     size = wanted_size(found.item.size, disk.device.size, disk.device.sector)

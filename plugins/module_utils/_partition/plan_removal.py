@@ -71,7 +71,7 @@ def plan_removal(found: Found, root: str, state: State) -> ItemPlan:
     units = (RemoveUnit(unit_name(item.label)),) if found.unit else ()
     if unmounts or lines or units or rest:
         _refuse_held(found, here, state)
-    return ItemPlan(unmounts=unmounts, lines_gone=lines, units_gone=units, removals=tuple(rest))
+    return ItemPlan(unmounts=unmounts, lines_removed=lines, units_removed=units, removals=tuple(rest))
 
 
 def goes_with(found: Found, entry: Entry, state: State) -> bool:

@@ -52,7 +52,7 @@ class KeepRoot:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise VirtiofsError(f"cannot keep {self.path}: {error.strerror}") from error
+            raise VirtiofsError(f"cannot prepare {self.path}: {error.strerror}") from error
 
 
 @dataclass(frozen=True)

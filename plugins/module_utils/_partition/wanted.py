@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._block import sizes as block_sizes
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import DEFAULT, KINDS, NewFilesystem
-from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Size
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Size, in_words, parse
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import hardened
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name
@@ -145,66 +144,15 @@ def _root(path: str) -> str:
 
 
 def _item(given: Mapping[str, Any], root: str) -> WantedPartition:
-    label = given["label"]
+    label, state, fstype = given["label"], given.get("state") or "present", given.get("fstype")
     _check_label(label)
-    where = label
-
-    def bad(option: str, sentence: str) -> VirtiofsError:
-        return VirtiofsError(f"{where}, {option}: {sentence}")
-
-    state = given.get("state") or "present"
-    fstype = given.get("fstype")
     path = given.get("path") or f"{root}/{label}"
     problem = problem_with_mount_path(path)
     if problem:
-        raise bad("path", f"{path!r} {problem}")
-    places = [name for name in ("disk", "device", "image") if given.get(name)]
-    if len(places) > 1:
-        raise bad(places[1], f"give either {places[0]} or {places[1]}, not both")
-    if not places and state in ("present", "wiped"):
-        raise bad("disk", f"with state {state} it needs a disk and a size, a device, or an image and a size")
-    for name in places:
-        problem = problem_with_path(given[name])
-        if problem:
-            raise bad(name, f"{given[name]!r} {problem}")
-    size = None
-    if given.get("size") is not None:
-        if given.get("device"):
-            raise bad("size", "a device is used whole, leave the size out")
-        try:
-            size = block_sizes.parse(str(given["size"]))
-        except VirtiofsError as error:
-            raise bad("size", str(error)) from error
-    elif state == "present" and not given.get("device"):
-        raise bad("size", f"the {places[0]} needs one, as 100GiB")
-    kind = KINDS[fstype or DEFAULT]
-    if given.get("image") and size is not None and size.absolute is None:
-        raise bad("size", "an image needs a size of its own, as 100GiB")
-    if len(label) > kind.label_bytes:
-        raise bad("label", f"it has {len(label)} bytes, {fstype or DEFAULT} keeps {kind.label_bytes}")
-    if size is not None and size.absolute is not None and size.absolute < kind.least:
-        raise bad("size", f"{fstype or DEFAULT} needs at least {block_sizes.in_words(kind.least)}")
-    reserved = given.get("reserved_percent")
-    if reserved is not None and (fstype or DEFAULT) != "ext4":
-        raise bad("reserved_percent", f"only ext4 has reserved blocks, this is {fstype}")
-    if reserved is not None and not 0 <= reserved <= 50:
-        raise bad("reserved_percent", f"{reserved} is not from 0 to 50")
-    passno = given.get("passno")
-    if passno is not None and not 0 <= passno <= 9:
-        raise bad("passno", f"{passno} is not from 0 to 9")
-    mount_options = given.get("mount_options")
-    if mount_options is not None:
-        _check_options(mount_options, bool(given.get("allow_suid")), bool(given.get("allow_dev")), bad)
-    mkfs_options = tuple(str(option) for option in given.get("mkfs_options") or ())
-    for option in mkfs_options:
-        if not option or "\0" in option:
-            raise bad("mkfs_options", f"{option!r} cannot be an argument")
-        if re.match(r"-[LU]|--(label|uuid)\b", option):
-            raise bad("mkfs_options", f"{option!r} would replace the label or the UUID that the item is known by")
-        # mkfs.btrfs takes any number of devices, others one for a journal, and all write over what is on it.
-        # It runs in the root directory, so the slash before dev can be left out.
-        if re.search(r"(?<![\w.-])dev/", option):
-            raise bad("mkfs_options", f"{option!r} names a device, and nobody has looked what is on that")
+        raise _error(label, "path", f"{path!r} {problem}")
+    _check_places(given, state)
+    size = _size(given, state)
+    _check_filesystem(given, size)
     return WantedPartition(
         label=label,
         path=normalized(path),
@@ -214,18 +162,22 @@ def _item(given: Mapping[str, Any], root: str) -> WantedPartition:
         device=given.get("device") or None,
         image=normalized(given["image"]) if given.get("image") else None,
         fstype=fstype,
-        reserved_percent=reserved,
-        mkfs_options=mkfs_options,
-        mount_options=None if mount_options is None else tuple(mount_options),
-        passno=passno,
+        reserved_percent=given.get("reserved_percent"),
+        passno=_passno(given),
+        mount_options=_mount_options(given),
+        mkfs_options=_mkfs_options(given),
         owner=given.get("owner"),
         group=given.get("group"),
-        mode=ownership.mode(given.get("mode"), f"{where}, mode"),
+        mode=ownership.mode(given.get("mode"), f"{label}, mode"),
         grow=bool(given.get("grow")),
         overwrite=bool(given.get("overwrite")),
         allow_suid=bool(given.get("allow_suid")),
         allow_dev=bool(given.get("allow_dev")),
     )
+
+
+def _error(label: str, option: str, sentence: str) -> VirtiofsError:
+    return VirtiofsError(at(label, option) + sentence)
 
 
 def _check_label(label: str) -> None:
@@ -237,26 +189,112 @@ def _check_label(label: str) -> None:
         )
 
 
-def _check_options(options: Sequence[str], suid: bool, dev: bool, bad: Callable[[str, str], VirtiofsError]) -> None:
+def _check_places(given: Mapping[str, Any], state: str) -> None:
+    label = given["label"]
+    places = [name for name in ("disk", "device", "image") if given.get(name)]
+    if len(places) > 1:
+        raise _error(label, places[1], f"give either {places[0]} or {places[1]}, not both")
+    if not places and state in ("present", "wiped"):
+        raise _error(
+            label, "disk", f"with state {state} it needs a disk and a size, a device, or an image and a size"
+        )
+    for name in places:
+        problem = problem_with_path(given[name])
+        if problem:
+            raise _error(label, name, f"{given[name]!r} {problem}")
+
+
+def _size(given: Mapping[str, Any], state: str) -> Size | None:
+    label = given["label"]
+    if given.get("size") is None:
+        if state == "present" and not given.get("device"):
+            raise _error(label, "size", f"the {'image' if given.get('image') else 'disk'} needs one, as 100GiB")
+        return None
+    if given.get("device"):
+        raise _error(label, "size", "a device is used whole, leave the size out")
+    try:
+        size = parse(str(given["size"]))
+    except VirtiofsError as error:
+        raise _error(label, "size", str(error)) from error
+    if given.get("image") and size.absolute is None:
+        raise _error(label, "size", "an image needs a size of its own, as 100GiB")
+    return size
+
+
+def _check_filesystem(given: Mapping[str, Any], size: Size | None) -> None:
+    """What this kind of filesystem can have."""
+    label, fstype, reserved = given["label"], given.get("fstype") or DEFAULT, given.get("reserved_percent")
+    kind = KINDS[fstype]
+    if len(label) > kind.label_bytes:
+        raise _error(label, "label", f"it has {len(label)} bytes, {fstype} keeps {kind.label_bytes}")
+    if size is not None and size.absolute is not None and size.absolute < kind.least:
+        raise _error(label, "size", f"{fstype} needs at least {in_words(kind.least)}")
+    if reserved is not None and fstype != "ext4":
+        raise _error(label, "reserved_percent", f"only ext4 has reserved blocks, this is {fstype}")
+    if reserved is not None and not 0 <= reserved <= 50:
+        raise _error(label, "reserved_percent", f"{reserved} is not from 0 to 50")
+
+
+def _passno(given: Mapping[str, Any]) -> int | None:
+    passno = given.get("passno")
+    if passno is not None and not 0 <= passno <= 9:
+        raise _error(given["label"], "passno", f"{passno} is not from 0 to 9")
+    return None if passno is None else int(passno)
+
+
+def _mkfs_options(given: Mapping[str, Any]) -> tuple[str, ...]:
+    options = tuple(str(option) for option in given.get("mkfs_options") or ())
     for option in options:
-        if not option or re.search(r"[\x00-\x1f\x7f]", option):
-            raise bad("mount_options", f"{option!r} is empty or has a control character in it")
-        if "," in re.sub(r'"[^"]*"', "", option) or option.count('"') % 2:
-            raise bad("mount_options", f"{option!r} is more than one option, give each on its own")
-        if option.partition("=")[0] in _OTHER_MOUNTS:
-            raise bad("mount_options", f"{option!r} would mount something else than the filesystem")
-        if option == "x-systemd.automount":
-            raise bad("mount_options", f"{option} mounts it when it is first used, and guests need it before that")
-        if option.startswith("X-mount.subdir"):
-            raise bad("mount_options", f"{option!r} would mount a part of the filesystem, and it is to be used whole")
-    for option, allowed in (("suid", suid), ("dev", dev)):
-        if option in options and not allowed:
-            raise bad("mount_options", f"{option} lets a guest harm this machine, it needs allow_{option}: true")
+        problem = _problem_with_mkfs_option(option)
+        if problem:
+            raise _error(given["label"], "mkfs_options", f"{option!r} {problem}")
+    return options
+
+
+def _problem_with_mkfs_option(option: str) -> str | None:
+    if not option or "\0" in option:
+        return "cannot be an argument"
+    if re.match(r"-[LU]|--(label|uuid)\b", option):
+        return "would replace the label or the UUID that the item is known by"
+    # mkfs.btrfs takes any number of devices, others one for a journal, and all write over what is on it.
+    # It runs in the root directory, so the slash before dev can be left out.
+    if re.search(r"(?<![\w.-])dev/", option):
+        return "names a device, and mkfs would overwrite it unchecked"
+    return None
+
+
+def _mount_options(given: Mapping[str, Any]) -> tuple[str, ...] | None:
+    options = given.get("mount_options")
+    if options is None:
+        return None
+    for option in options:
+        problem = _problem_with_mount_option(option)
+        if problem:
+            raise _error(given["label"], "mount_options", problem)
+    for option in ("suid", "dev"):
+        if option in options and not given.get(f"allow_{option}"):
+            sentence = f"{option} lets a guest harm this machine, it needs allow_{option}: true"
+            raise _error(given["label"], "mount_options", sentence)
+    return tuple(options)
+
+
+def _problem_with_mount_option(option: str) -> str | None:
+    if not option or re.search(r"[\x00-\x1f\x7f]", option):
+        return f"{option!r} is empty or has a control character in it"
+    if "," in re.sub(r'"[^"]*"', "", option) or option.count('"') % 2:
+        return f"{option!r} is more than one option, give each on its own"
+    if option.partition("=")[0] in _OTHER_MOUNTS:
+        return f"{option!r} would mount something else than the filesystem"
+    if option == "x-systemd.automount":
+        return f"{option} mounts it when it is first used, and guests need it before that"
+    if option.startswith("X-mount.subdir"):
+        return f"{option!r} would mount a part of the filesystem, and it is to be used whole"
+    return None
 
 
 def _check_across(items: Sequence[WantedPartition], root: str) -> None:
     for position, item in enumerate(items):
-        # The root would be a directory of the guest's. One that was put there before is let go of.
+        # The root would be a directory of the guest's. An item that goes away may have been put there before.
         if item.state == "present" and within(root, item.path):
             raise VirtiofsError(f"{item.label}, path: {item.path} would hide the root {root}, give one below it")
         for other in items[:position]:
@@ -269,7 +307,8 @@ def _check_across(items: Sequence[WantedPartition], root: str) -> None:
                 if place is not None and place == getattr(other, option):
                     raise VirtiofsError(f"{item.label}, {option}: {other.label} has {place} already")
     for item in items:
-        # One that was put there before is let go of. Deleting it is refused too: a guest can exchange directories.
+        # An item that goes away may have been put there before. Deleting the file is refused too: a guest can exchange
+        # directories.
         if item.image is None or item.state not in ("present", "wiped"):
             continue
         for other in items:

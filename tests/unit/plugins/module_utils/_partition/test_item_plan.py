@@ -34,8 +34,8 @@ def entry(label: str) -> Entry:
 def item(label: str) -> ItemPlan:
     return ItemPlan(
         unmounts=(Unmount(f"/old/{label}", immutable=False),),
-        lines_gone=(entry(f"old-{label}"),),
-        units_gone=(RemoveUnit(f"old-{label}.service"),),
+        lines_removed=(entry(f"old-{label}"),),
+        units_removed=(RemoveUnit(f"old-{label}.service"),),
         removals=(DeletePartition("/dev/vdb", f"old-{label}", 1),),
         tables=(TellKernel("/dev/vdb"),),
         units=(WriteUnit(f"{label}.service", ""),),
@@ -87,10 +87,10 @@ def test_nothing_to_do_is_no_step() -> None:
     ("plan", "without_fstab"),
     [
         (ItemPlan(lines=(Line("a", entry("a")),)), False),
-        (ItemPlan(lines_gone=(entry("a"),)), False),
+        (ItemPlan(lines_removed=(entry("a"),)), False),
         (ItemPlan(mounts=(Mount(Source("a"), entry("a")),)), False),
         (ItemPlan(units=(WriteUnit("a.service", ""),)), True),
-        (ItemPlan(units_gone=(RemoveUnit("a.service"),)), True),
+        (ItemPlan(units_removed=(RemoveUnit("a.service"),)), True),
     ],
 )
 def test_when_systemd_has_to_read_again(plan: ItemPlan, without_fstab: bool) -> None:

@@ -50,5 +50,5 @@ def test_what_another_one_grows_into_is_taken() -> None:
 
 
 def test_no_room() -> None:
-    with pytest.raises(VirtiofsError, match="b: /dev/vdb has no room for 48 MiB"):
+    with pytest.raises(VirtiofsError, match="b, size: /dev/vdb has no room for 48 MiB"):
         extents_of_new(Disk("/dev/vdb", GPT, (OURS,)), items({"label": "b", "size": "48MiB"}))

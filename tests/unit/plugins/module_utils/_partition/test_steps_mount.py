@@ -39,14 +39,14 @@ def test_a_bare_mount_point_goes_and_one_with_files_stays(tmp_path: Path) -> Non
 
 def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(VirtiofsError, match=r"^cannot keep .*/file/shared: "):
+    with pytest.raises(VirtiofsError, match=r"^cannot prepare .*/file/shared: "):
         KeepRoot(str(tmp_path / "file" / "shared"), 0o700, False).apply(Target())
 
 
 def test_a_root_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     (tmp_path / "shared").symlink_to("elsewhere")
-    with pytest.raises(VirtiofsError, match=r"^cannot keep .*/shared: "):
+    with pytest.raises(VirtiofsError, match=r"^cannot prepare .*/shared: "):
         KeepRoot(str(tmp_path / "shared"), 0o700, True).apply(Target())
     assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o755
 

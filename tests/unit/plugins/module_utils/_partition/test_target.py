@@ -45,7 +45,7 @@ def test_a_lock_that_was_loosened_is_taken_again(tmp_path: Path) -> None:
     assert free(node)
 
 
-def test_a_lock_that_somebody_took_meanwhile_is_said(tmp_path: Path) -> None:
+def test_a_lock_that_somebody_took_meanwhile_is_an_error(tmp_path: Path) -> None:
     node = tmp_path / "disk"
     node.touch()
     target = Target(fstab=str(tmp_path / "fstab"), lock_seconds=0.2)

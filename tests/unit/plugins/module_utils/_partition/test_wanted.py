@@ -143,7 +143,7 @@ def test_items_are_checked_against_each_other(items: tuple[dict[str, Any], ...],
 
 @pytest.mark.parametrize("state", ["absent", "unmounted"])
 @pytest.mark.parametrize("image", ["/shared/x.img", "/shared/data/x.img", "/shared/b/x.img"])
-def test_an_image_where_guests_write_can_be_let_go_of(state: str, image: str) -> None:
+def test_an_image_where_guests_write_can_be_taken_away(state: str, image: str) -> None:
     wanted(one(), {"label": "b", "image": image, "state": state})
 
 
@@ -169,5 +169,5 @@ def test_a_mount_point_that_would_hide_the_root_is_refused(path: str, root: str)
     item = one(path=path)
     with pytest.raises(VirtiofsError, match=f"data, path: {path.rstrip('/')} would hide the root {root}"):
         wanted(item, root=root)
-    # One that was put there before is let go of.
+    # One that was put there before can be taken away.
     wanted({**item, "state": "absent"}, root=root)
