@@ -68,7 +68,6 @@ NOT_PURE_YET = {
 # Rooms that have no test of their name yet: what they do is tested in others, and their tests are to be moved.
 WITHOUT_A_TEST: dict[str, set[str]] = {
     "": {"_virtiofsd"},
-    "_block": {"device", "disk", "filesystem", "holders", "image", "superblock", "views"},
     "_domain": {"by_domain", "plan_live", "read", "readonly_bind", "rules", "sources", "state", "warnings"},
     "_domain_xml": {
         "as_running", "capabilities", "document", "foreign_manager", "memory", "pci_ports", "pending_edits",
@@ -76,10 +75,6 @@ WITHOUT_A_TEST: dict[str, set[str]] = {
     },
     "_info": {"drift", "facts", "read", "result"},
     "_libvirt": {"domain_list", "guest_agent", "pid_files", "system_python"},
-    "_partition": {
-        "diff", "gpt", "plan_mount", "plan_partition", "plan_removal", "plan_table", "read", "run", "state",
-        "steps_disk", "steps_mount",
-    },
     "_probe": {"directory", "inspection", "measure", "tokens"},
     "_user_map": {"plan"},
 }

@@ -10,6 +10,9 @@ import dataclasses
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
+from ansible_collections.virtio.fs.plugins.module_utils._partition.diff import item_change, root_change
+from ansible_collections.virtio.fs.plugins.module_utils._partition.found import gathered
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import KEPT, LINE, WHOLE, planned, state, there
 
@@ -60,3 +63,15 @@ def test_a_line_that_moves_with_its_mount_point() -> None:
 def test_a_root_that_is_closed() -> None:
     changes = shown(planned(there(root=dataclasses.replace(KEPT, mode=0o755))))
     assert changes["/shared"] == ("owner: 0\ngroup: 0\nmode: 0755\n", "owner: 0\ngroup: 0\nmode: 0700\n")
+
+
+def test_a_root_that_nobody_needs_is_not_shown_as_made() -> None:
+    nothing = wanted({"partitions": []})
+    assert root_change(nothing, state(Disk("/dev/vdb", WHOLE)), needed=False).after == ""
+    assert root_change(nothing, state(Disk("/dev/vdb", WHOLE)), needed=True).after == "owner: 0\ngroup: 0\nmode: 0700\n"
+
+
+def test_what_is_mounted_there_and_is_not_the_items_is_not_shown() -> None:
+    machine = there(owners={})
+    (found,) = gathered(wanted({"partitions": [{"label": "data", "state": "unmounted"}]}).items, machine)
+    assert item_change(found, machine, None, None).before == FILESYSTEM + FSTAB

@@ -15,11 +15,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import Remount, WriteLines
+from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import ItemPlan
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_mount import plan_root
 from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import KeepRoot, SetImmutable, Unmount
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, wanted
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
     EXT4,
     GPT,
@@ -27,7 +29,9 @@ from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
     LINE,
     MOUNTED,
     OURS,
+    WHOLE,
     planned,
+    state,
     there,
     views,
 )
@@ -190,3 +194,11 @@ def test_a_bare_directory_that_is_immutable_already_is_left() -> None:
     for immutable in (True, None):
         bare = there(views=views(), places={"/shared/data": Place(True, True, immutable)})
         assert planned(bare, state="unmounted").steps == ()
+
+
+def test_the_root_is_made_for_a_share_that_is_in_it() -> None:
+    machine = state(Disk("/dev/vdb", WHOLE))
+    item = {"label": "data", "disk": "/dev/vdb", "size": "32MiB"}
+    assert plan_root(wanted({"partitions": [item]}), machine).root == (KeepRoot("/shared", 0o700, False),)
+    for without in ({**item, "path": "/srv/data"}, {**item, "state": "absent"}):
+        assert plan_root(wanted({"partitions": [without]}), machine) == ItemPlan()

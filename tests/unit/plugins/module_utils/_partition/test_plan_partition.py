@@ -15,6 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.device import Dis
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_partition import is_left_by_us
 from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source, identity_for
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import (
     DeletePartition,
@@ -155,3 +156,17 @@ def test_a_filesystem_in_a_partition_of_another_name_is_used_by_its_node() -> No
     unknown = dataclasses.replace(by_hand, node=None, devnum="")
     with pytest.raises(VirtiofsError, match="in a partition named 'by hand' that the kernel does not know"):
         planned(there(views=views(), owners={}, disks={"/dev/vdb": Disk("/dev/vdb", GPT, (unknown,))}))
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        (Content(), True),
+        (Content(data=True), True),
+        (Content(types=("ext4",), fstype="ext4", uuid=str(identity_for(PARTUUID))), True),
+        (Content(types=("ext4",), fstype="ext4", uuid="another"), False),
+        (Content(types=("gpt",), table="gpt"), False),
+    ],
+)
+def test_what_a_killed_run_can_have_left_in_a_partition(content: Content, left: bool) -> None:
+    assert is_left_by_us(dataclasses.replace(OURS, content=content, type=UNFINISHED)) is left

@@ -15,7 +15,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.device import Dis
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import RemoveLines, WriteLines
+from ansible_collections.virtio.fs.plugins.module_utils._partition.found import gathered
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_removal import goes_with
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import DeletePartition
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import (
@@ -191,3 +193,20 @@ def test_the_flag_of_a_bare_directory_goes_only_with_a_line_of_ours() -> None:
     full = {"views": views(), "places": {"/shared/data": Place(True, False, True)}}
     assert planned(there(**full), state="absent").steps[-1] == ClearImmutable("/shared/data")
     assert planned(there(fstab="", **full), state="absent").steps == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [
+        (LINE, True),
+        (LINE.replace("/shared/data", "/srv"), True),
+        (LINE.replace("LABEL=data", "/dev/vdb1"), True),
+        (LINE.replace("LABEL=data", "/dev/vdb1").replace("/shared/data", "/srv"), False),
+        (LINE.replace("LABEL=data", "/dev/vdc1"), False),
+    ],
+)
+def test_which_lines_of_fstab_go_with_an_item(line: str, goes: bool) -> None:
+    machine = there(fstab=line)
+    (found,) = gathered(wanted({"partitions": [{"label": "data", "state": "absent"}]}).items, machine)
+    (entry,) = machine.entries
+    assert goes_with(found, entry, machine) is goes

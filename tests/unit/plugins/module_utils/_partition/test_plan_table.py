@@ -14,7 +14,11 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.content import Co
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._partition.found import gathered
+from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import ItemPlan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_table import plan_tables
+from ansible_collections.virtio.fs.plugins.module_utils._partition.source import NewPartition
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, Place, State
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_disk import WriteTable
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
@@ -88,3 +92,18 @@ def test_free_space_with_something_in_it(disk: Disk) -> None:
     # What a killed run of ours has left in the gaps is its own.
     half = Disk("/dev/vdb", WHOLE, half_written=True)
     assert isinstance(planned(state(half, gaps=gap)).steps[0], WriteTable)
+
+
+def test_a_table_is_written_once_for_all_items_of_its_disk() -> None:
+    items = [{"label": label, "disk": "/dev/vdb", "size": "16MiB"} for label in ("data", "more")]
+    extents = {"data": Extent(MIB, 16 * MIB), "more": Extent(17 * MIB, 16 * MIB)}
+    machine = state(
+        Disk("/dev/vdb", WHOLE),
+        disk_of={"data": "/dev/vdb", "more": "/dev/vdb"},
+        gaps={label: Gap(extent, Content()) for label, extent in extents.items()},
+        places={"/shared/data": Place(), "/shared/more": Place()},
+    )
+    new = tuple(NewPartition(label, extent) for label, extent in extents.items())
+    assert plan_tables(gathered(wanted({"partitions": items}).items, machine), machine) == ItemPlan(
+        tables=(WriteTable("/dev/vdb", new, 512, new=True),)
+    )
