@@ -66,16 +66,19 @@ class _Module:
 
 
 class DiskLab:
-    def __init__(self, directory: Path) -> None:
+    """``there``: another process has made it in this directory."""
+
+    def __init__(self, directory: Path, *, there: bool = False) -> None:
         self.directory = directory
         self.root = directory / "shared"
         self.fstab = directory / "fstab"
-        self.fstab.write_text(NEIGHBOURS)
         self.state = directory / "state"
         self.units = directory / "units"
-        self.units.mkdir()
         self.domains = directory / "qemu"
-        self.domains.mkdir()
+        if not there:
+            self.fstab.write_text(NEIGHBOURS)
+            self.units.mkdir()
+            self.domains.mkdir()
         self.loops: list[str] = []
         # Labels are unique on a machine, and others may test on it.
         self.suffix = secrets.token_hex(2)

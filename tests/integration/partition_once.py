@@ -14,13 +14,7 @@ from disk_lab import DiskLab
 
 def main() -> int:
     given = json.loads(Path(sys.argv[1]).read_text())
-    lab = DiskLab.__new__(DiskLab)
-    lab.directory = Path(given["directory"])
-    lab.root = lab.directory / "shared"
-    lab.fstab = lab.directory / "fstab"
-    lab.state = lab.directory / "state"
-    lab.units = lab.directory / "units"
-    lab.domains = lab.directory / "qemu"
+    lab = DiskLab(Path(given["directory"]), there=True)
     outcome = lab.undisturbed(*given["items"])
     if outcome.failed:
         print(outcome.msg)

@@ -130,7 +130,7 @@ def entry_resized(disk: str, mib: int) -> None:
 
 @pytest.mark.parametrize("mounted", [True, False])
 @pytest.mark.parametrize("fstype", ["xfs", "btrfs"])
-def test_the_kernel_was_not_told_yet(lab: DiskLab, fstype: str, mounted: bool) -> None:
+def test_the_kernel_does_not_know_yet_that_it_grew(lab: DiskLab, fstype: str, mounted: bool) -> None:
     disk = lab.disk(464)
     item = {"label": lab.label("g"), "disk": disk, "size": "304MiB", "fstype": fstype}
     larger = {**item, "size": "448MiB", "grow": True}
@@ -161,7 +161,7 @@ def test_the_kernel_has_lost_the_partition_that_grew(lab: DiskLab) -> None:
     assert total(lab.root / item["label"]) > 340 * MIB
 
 
-def test_an_entry_that_somebody_made_smaller_is_not_told_to_the_kernel(lab: DiskLab) -> None:
+def test_an_entry_that_somebody_made_smaller_stays_unknown_to_the_kernel(lab: DiskLab) -> None:
     disk = lab.disk(464)
     item = {"label": lab.label("g"), "disk": disk, "size": "448MiB", "fstype": "xfs"}
     lab.run(item)
@@ -201,7 +201,7 @@ def test_an_image_grows(lab: DiskLab) -> None:
 
 
 @pytest.mark.parametrize("size", [256, 320])
-def test_the_loop_device_of_an_image_that_grew_was_not_told_yet(lab: DiskLab, size: int) -> None:
+def test_the_loop_device_does_not_know_yet_that_its_image_grew(lab: DiskLab, size: int) -> None:
     item = {"label": lab.label(), "image": str(lab.directory / "x.img"), "size": "160MiB", "fstype": "btrfs"}
     lab.run(item)
     os.truncate(item["image"], 256 * MIB)

@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 from disk_lab import NEIGHBOURS, DiskLab, disk_lab, output
 
-from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.superblock import read_superblock
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 
@@ -136,7 +134,7 @@ def test_a_root_that_somebody_opened_is_closed_again(lab: DiskLab) -> None:
     assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
 
 
-def test_a_directory_between_the_root_and_a_mount_point_is_no_stranger(lab: DiskLab) -> None:
+def test_a_directory_between_the_root_and_a_mount_point_is_ours(lab: DiskLab) -> None:
     item = {"label": lab.label(), "disk": lab.disk(), "size": "rest", "path": f"{lab.root}/team/x"}
     lab.converged(item)
     lab.root.chmod(0o755)
@@ -347,44 +345,6 @@ def test_a_whole_device_is_used_without_a_table(lab: DiskLab) -> None:
     found = read_superblock("ext4", device)
     assert found is not None
     assert found.reserved_percent == 3
-
-
-def test_an_image_is_made_attached_and_mounted(lab: DiskLab) -> None:
-    label = lab.label()
-    image = lab.directory / "images" / "a b%.img"
-    item = {"label": label, "image": str(image), "size": "40MiB"}
-    lab.converged(item)
-    assert image.stat().st_blocks * 512 < 40 * 2**20
-    assert f"x-systemd.requires=virtiofs-image-{label}.service" in lab.fstab.read_text()
-    unit = lab.units / f"virtiofs-image-{label}.service"
-    assert 'a b%%.img"' in unit.read_text()
-    (lab.root / label / "file").write_text("x")
-    # As after a boot: nothing attached, nothing mounted.
-    output("umount", str(lab.root / label))
-    output("losetup", "--detach", output("losetup", "-nO", "NAME", "-j", str(image)))
-    lab.converged(item)
-    assert (lab.root / label / "file").read_text() == "x"
-
-
-def test_a_new_image_is_on_the_disk_before_and_after_it_gets_its_name(
-    lab: DiskLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-    fsync, rename = os.fsync, os.rename
-
-    def synced(descriptor: int) -> None:
-        calls.append("fsync " + os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
-        fsync(descriptor)
-
-    def renamed(source: str, destination: str) -> None:
-        calls.append("rename")
-        rename(source, destination)
-
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "rename", renamed)
-    image = lab.directory / "images" / "a.img"
-    MakeImage(str(image), 8 * 2**20, NewFilesystem(lab.label(), "ext4")).apply(lab.target())
-    assert calls == ["fsync .a.img.virtiofs", "rename", "fsync images"]
 
 
 def test_what_a_guest_can_fill_with_files_is_not_listed(lab: DiskLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,19 +12,14 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.disk import read_device
-from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_views
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
-from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_image import MakeImage
 
 HALF = 32 * 2**20
 
@@ -328,114 +323,6 @@ def test_a_disk_whose_name_was_taken_over_by_another(lab: DiskLab) -> None:
     assert "by-id" in message
 
 
-def test_something_else_is_mounted_on_the_path(lab: DiskLab) -> None:
-    disk = lab.disk()
-    label = lab.label()
-    (lab.root / label).mkdir(parents=True)
-    output("mount", "-t", "tmpfs", "tmpfs", str(lab.root / label))
-    assert "something else is mounted" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
-
-
-def test_a_directory_of_a_btrfs_is_not_the_filesystem(lab: DiskLab) -> None:
-    item = {"label": lab.label(), "disk": lab.disk(160), "size": "rest", "fstype": "btrfs"}
-    lab.converged(item)
-    path = lab.root / item["label"]
-    (path / "part").mkdir()
-    output("btrfs", "subvolume", "create", str(path / "volume"))
-    whole = lab.directory / "whole"
-    whole.mkdir()
-    output("umount", str(path))
-    output("mount", f"{item['disk']}p1", str(whole))
-    output("mount", "--bind", str(whole / "part"), str(path))
-    assert "shows only /part of its filesystem" in lab.refused(item)
-    output("umount", str(path))
-    # Many keep what they use in a subvolume.
-    output("mount", "-o", "subvol=volume", f"{item['disk']}p1", str(path))
-    output("umount", str(whole))
-    lab.converged(item)
-
-
-def test_its_filesystem_is_mounted_in_a_way_of_their_own(lab: DiskLab) -> None:
-    item = {"label": lab.label(), "disk": lab.disk(), "size": "rest"}
-    made = lab.undisturbed(item)
-    assert not made.failed, made.msg
-    path, other = lab.root / item["label"], lab.directory / "elsewhere"
-    output("umount", str(path))
-    other.mkdir()
-    output("mount", f"{item['disk']}p1", str(other))
-    assert f"is mounted on {other}, not on {path}" in lab.refused(item)
-    (other / "sub").mkdir()
-    output("mount", "--bind", str(other / "sub"), str(path))
-    output("umount", str(other))
-    assert f"{path} shows only /sub of its filesystem" in lab.refused(item)
-    output("umount", str(path))
-    theirs = lab.disk(16)
-    output("mkfs.ext4", "-q", "-F", theirs)
-    output("mount", theirs, str(path))
-    assert f"something else is mounted on {path} ({theirs}, ext4)" in lab.refused(item)
-
-
-def test_a_path_inside_a_share(lab: DiskLab) -> None:
-    item = {"label": lab.label("a"), "disk": lab.disk(16), "size": "rest"}
-    made = lab.undisturbed(item)
-    assert not made.failed, made.msg
-    inside = {"label": lab.label("b"), "disk": lab.disk(16), "size": "rest", "path": f"{lab.root}/{item['label']}/sub"}
-    assert f"is inside the share that is mounted on {lab.root}/{item['label']}" in lab.refused(inside)
-
-
-def test_fstab_has_another_line_for_the_path(lab: DiskLab) -> None:
-    disk = lab.disk()
-    label = lab.label()
-    with lab.fstab.open("a") as file:
-        file.write(f"/dev/sdz1 {lab.root}/{label}/ ext4 defaults 0 2\n")
-    assert "/dev/sdz1" in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
-
-
-def test_fstab_has_a_line_for_the_path_whose_label_differs_in_case(lab: DiskLab) -> None:
-    disk = lab.disk()
-    label = lab.label()
-    with lab.fstab.open("a") as file:
-        file.write(f"LABEL={label.upper()} {lab.root}/{label} ext4 noauto\n")
-    assert label.upper() in lab.refused({"label": label, "disk": disk, "size": "16MiB"})
-
-
-def test_a_root_that_holds_what_is_not_ours(lab: DiskLab) -> None:
-    disk = lab.disk()
-    lab.root.mkdir(mode=0o755)
-    (lab.root / "photos").mkdir()
-    (lab.root / "photos" / "cat").write_text("meow")
-    assert "photos" in lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB"})
-
-
-def test_a_symbolic_link_in_the_path(lab: DiskLab) -> None:
-    disk = lab.disk()
-    (lab.directory / "real").mkdir()
-    (lab.directory / "link").symlink_to("real")
-    message = lab.refused({"label": lab.label(), "disk": disk, "size": "16MiB", "path": f"{lab.directory}/link/x"})
-    assert "symbolic link" in message
-
-
-def test_an_image_that_is_not_ours(lab: DiskLab) -> None:
-    image = lab.directory / "file.img"
-    image.write_bytes(b"precious")
-    item = {"label": lab.label(), "image": str(image), "size": "16MiB"}
-    assert "is not ours" in lab.refused(item)
-    assert image.read_bytes() == b"precious"
-    lab.converged({**item, "overwrite": True})
-
-
-@pytest.mark.parametrize("state", ["present", "wiped"])
-def test_an_image_that_is_no_regular_file(lab: DiskLab, state: str) -> None:
-    theirs = lab.directory / "theirs"
-    theirs.write_bytes(b"precious")
-    (lab.directory / "link").symlink_to("theirs")
-    os.mkfifo(lab.directory / "fifo")
-    for path in (lab.directory, lab.directory / "link", lab.directory / "fifo", lab.disk(16)):
-        item = {"label": lab.label(), "image": str(path), "size": "16MiB", "overwrite": True, "state": state}
-        assert f"{path} is not a regular file" in lab.refused(item)
-    assert theirs.read_bytes() == b"precious"
-
-
 def test_a_note_of_a_killed_run_is_about_one_device(lab: DiskLab) -> None:
     """The device that has its name since, and what somebody has made on it since, are not ours to write over."""
     first, second = lab.disk(16), lab.disk(16)
@@ -451,51 +338,6 @@ def test_a_note_of_a_killed_run_is_about_one_device(lab: DiskLab) -> None:
         assert "holds swap" in lab.refused({**item, "state": state})
     output("wipefs", "-aq", first)
     lab.converged(item)
-
-
-SHARE = "/srv/share"
-ASKED_BADLY: tuple[tuple[dict[str, Any], str], ...] = (
-    *(
-        ({"label": label}, "use letters, digits")
-        for label in ("a/b", "a\\b", 'a"b', "a'b", "a b", "a\nb", "a\x07b", "a\x7fb", "a\0b", "\u00e4", "#a", "-a")
-    ),
-    ({"label": ""}, "an empty label"),
-    ({"label": "a" * 17}, "it has 17 bytes, ext4 keeps 16"),
-    ({"label": "a" * 13, "fstype": "xfs"}, "it has 13 bytes, xfs keeps 12"),
-    *(({"size": size}, "size: ") for size in ("0", "0MiB", "-1GiB", "0%", "101%", "lots", "5MiB")),
-    *(({"path": path}, "system directory") for path in ("/", "//", "/etc", "/usr/", "/var/lib/.")),
-    ({"path": "/proc/share"}, "belongs to the kernel"),
-    ({"path": "srv/share"}, "is not an absolute path"),
-    ({"path": "/srv/../etc"}, "contains '..'"),
-    *(({"path": f"{SHARE}{character}x"}, "a control character") for character in "\n\t\r\0\x7f"),
-    *(({"mount_options": [option]}, f"it needs allow_{option}: true") for option in ("suid", "dev")),
-    ({"mount_options": ["rw,suid"]}, "is more than one option"),
-    *(
-        ({"mount_options": [option]}, "is empty or has a control character")
-        for option in ("", f"rw 0 0\n/dev/sdz {SHARE} ext4 rw", "rw\0")
-    ),
-)
-
-
-def test_what_is_asked_for_badly_changes_nothing(lab: DiskLab) -> None:
-    item = {"label": lab.label(), "disk": lab.disk(16), "size": "8MiB", "overwrite": True}
-    before = lab.snapshot()
-    for changed, word in ASKED_BADLY:
-        for check in (True, False):
-            outcome = lab.run({**item, **changed}, check=check)
-            assert outcome.failed, changed
-            assert word in outcome.msg
-    assert lab.snapshot() == before
-
-
-def test_a_smaller_size_is_a_warning_and_with_grow_an_error(lab: DiskLab) -> None:
-    disk = lab.disk()
-    item = {"label": lab.label(), "disk": disk, "size": "32MiB"}
-    lab.converged(item)
-    smaller = lab.run({**item, "size": "16MiB"})
-    assert (smaller.failed, smaller.changed) == (False, False)
-    assert any("ever made smaller" in warning for warning in smaller.warnings)
-    assert "ever made smaller" in lab.refused({**item, "size": "16MiB", "grow": True})
 
 
 def test_a_locked_disk_is_waited_for(lab: DiskLab) -> None:
@@ -545,20 +387,6 @@ def test_the_partition_of_one_item_is_no_device_for_another(lab: DiskLab, state:
     assert (lab.root / part["label"] / "file").read_text() == "kept"
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_one_image_by_two_names_is_refused(lab: DiskLab, there: bool) -> None:
-    (lab.directory / "real").mkdir()
-    (lab.directory / "link").symlink_to("real")
-    one, two = (
-        {"label": lab.label(name), "image": f"{lab.directory}/{name}/x.img", "size": "16MiB"}
-        for name in ("real", "link")
-    )
-    if there:
-        lab.converged(one)
-    message = lab.refused(one, two)
-    assert message == f"{two['label']}, image: {two['image']} is {one['image']}, which {one['label']} has already"
-
-
 @pytest.mark.parametrize("option", ["{link}", "-Jdevice={link}", "size=4,device={link}"])
 def test_a_link_to_a_device_in_the_arguments_of_mkfs(lab: DiskLab, option: str) -> None:
     """mkfs.btrfs takes any number of devices, and writes over what is on each of them."""
@@ -569,16 +397,3 @@ def test_a_link_to_a_device_in_the_arguments_of_mkfs(lab: DiskLab, option: str) 
     given = option.format(link=link)
     item = {"label": lab.label(), "device": device, "fstype": "btrfs", "mkfs_options": [given]}
     assert lab.refused(item).startswith(f"{item['label']}, mkfs_options: '{given}' names a device")
-
-
-def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskLab) -> None:
-    path = lab.directory / "images" / "a.img"
-    step = MakeImage(str(path), HALF, NewFilesystem(lab.label(), "ext4"))
-    step.apply(lab.target())
-    before = path.stat().st_ino, path.read_bytes()
-    with pytest.raises(VirtiofsError, match=r"a\.img was made by somebody else meanwhile, run it again"):
-        step.apply(lab.target())
-    assert (path.stat().st_ino, path.read_bytes()) == before
-    assert [entry.name for entry in path.parent.iterdir()] == ["a.img"]
-    replace(step, replaced="ext4").apply(lab.target())
-    assert path.stat().st_ino != before[0]

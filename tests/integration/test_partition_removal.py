@@ -164,54 +164,6 @@ def test_a_device_is_wiped(lab: DiskLab) -> None:
     assert output("wipefs", "--noheadings", item["device"]) == ""
 
 
-def test_an_image_goes_away(lab: DiskLab) -> None:
-    image = lab.directory / "x.img"
-    item = {"label": lab.label(), "image": str(image), "size": "32MiB"}
-    lab.run(item)
-    (lab.root / item["label"] / "file").write_text("kept")
-    lab.converged({**item, "state": "absent"})
-    assert not list(lab.units.iterdir())
-    assert output("losetup", "-j", str(image)) == ""
-    lab.converged(item)
-    assert (lab.root / item["label"] / "file").read_text() == "kept"
-    lab.converged({**item, "state": "wiped"})
-    assert not image.exists()
-
-
-@pytest.mark.parametrize("options", [["--offset", str(8 * 2**20)], ["--sizelimit", str(16 * 2**20)], ["--read-only"]])
-def test_an_image_that_somebody_else_has_attached_too(lab: DiskLab, options: list[str]) -> None:
-    image = str(lab.directory / "x.img")
-    item = {"label": lab.label(), "image": image, "size": "32MiB"}
-    lab.converged(item)
-    theirs = output("losetup", "--find", "--show", *options, image)
-    for given in (item, {**item, "state": "absent"}, {**item, "state": "wiped"}):
-        assert "is attached more than once" in lab.refused(given)
-    # Only theirs.
-    output("umount", str(lab.root / item["label"]))
-    ours, = set(output("losetup", "-nO", "NAME", "-j", image).split()) - {theirs}
-    output("losetup", "--detach", ours)
-    if options != ["--read-only"]:
-        for given in (item, {**item, "state": "absent"}, {**item, "state": "wiped"}):
-            assert f"is attached as {theirs} only in part" in lab.refused(given)
-    output("losetup", "--detach", theirs)
-    lab.converged({**item, "state": "wiped"})
-
-
-def test_an_image_whose_loop_device_is_in_use(lab: DiskLab) -> None:
-    image = str(lab.directory / "x.img")
-    item = {"label": lab.label(), "image": image, "size": "32MiB"}
-    lab.converged(item)
-    lab.converged({**item, "state": "unmounted"})
-    loop = output("losetup", "-nO", "NAME", "-j", image)
-    descriptor = os.open(loop, os.O_RDONLY | os.O_EXCL)
-    try:
-        for state in ("absent", "wiped"):
-            assert f"{loop}, which is opened exclusively" in lab.refused({**item, "state": state})
-    finally:
-        os.close(descriptor)
-    lab.converged({**item, "state": "wiped"})
-
-
 @pytest.mark.parametrize("state", STATES)
 def test_a_process_with_a_mount_of_its_own_holds_it(lab: DiskLab, state: str) -> None:
     """As virtiofsd does: a bind mount of the share in a namespace that the host's umount does not reach."""

@@ -79,7 +79,7 @@ def test_the_first_gap_with_room_is_taken_and_the_rest_is_the_largest() -> None:
     }
 
 
-def test_too_little_space_is_told_with_the_numbers() -> None:
+def test_too_little_space_is_an_error_with_the_numbers() -> None:
     words = "b, size: /dev/x has no room for 60 MiB: its largest free space is 46 MiB"
     with pytest.raises(VirtiofsError, match=words):
         room.allocate("/dev/x", 64 * MIB, 512, [], [("a", Size(absolute=16 * MIB)), ("b", Size(absolute=60 * MIB))])

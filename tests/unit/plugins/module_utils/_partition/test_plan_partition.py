@@ -104,7 +104,7 @@ def test_a_partition_grows_with_its_filesystem() -> None:
     assert grown("rest").steps[0] == GrowPartition("/dev/vdb", "data", 62 * MIB, 512)
 
 
-def test_another_size_is_only_told_without_grow() -> None:
+def test_another_size_is_only_a_warning_without_grow() -> None:
     plan = grown("48MiB", grow=False)
     assert plan.steps == ()
     assert plan.warnings == ("data: it has 32 MiB on /dev/vdb, not 48 MiB, grow: true enlarges it",)
@@ -143,7 +143,7 @@ def test_a_partition_that_is_not_formatted(changes: dict[str, Any], options: dic
         planned(state(Disk("/dev/vdb", GPT, (part,))), **options)
 
 
-def test_what_overwrite_loses_is_told() -> None:
+def test_what_overwrite_loses_is_in_the_summary() -> None:
     part = dataclasses.replace(OURS, content=Content(types=("xfs",), fstype="xfs", label="old"))
     steps = planned(state(Disk("/dev/vdb", GPT, (part,))), overwrite=True).steps
     assert steps[0] == FormatPartition("/dev/vdb", NewFilesystem("data", "ext4"), "xfs labelled old")

@@ -23,6 +23,6 @@ def test_nothing_of_it_can_be_changed(value: object) -> None:
             setattr(value, field.name, None)
 
 
-def test_what_is_not_said_is_not_there() -> None:
+def test_what_is_left_out_is_not_there() -> None:
     state = State(views())
     assert not any((state.entries, state.disks, state.owners, state.format_markers, state.root.exists, state.systemd))

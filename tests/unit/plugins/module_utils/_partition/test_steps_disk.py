@@ -19,7 +19,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.target import
 NEW = (NewPartition("a", Extent(MIB, 32 * MIB)), NewPartition("b", Extent(33 * MIB, 16 * MIB)))
 
 
-def test_how_they_are_told() -> None:
+def test_their_summaries() -> None:
     steps = (
         WriteTable("/dev/vdb", NEW, 512),
         WriteTable("/dev/vdb", NEW[:1], 512, new=True),

@@ -74,7 +74,7 @@ def test_a_device_is_formatted_under_a_note_that_goes_with_the_last_write(tmp_pa
     assert format_marker.read(target, "data") == {}
 
 
-def test_how_they_are_told() -> None:
+def test_their_summaries() -> None:
     new = NewFilesystem("data", "xfs")
     source = Source("data", device="/dev/vdb")
     assert [

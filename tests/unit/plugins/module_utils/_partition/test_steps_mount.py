@@ -64,7 +64,7 @@ def test_a_failed_mount_takes_back_its_line_and_its_directories(tmp_path: Path) 
     assert not (tmp_path / "on").exists()
 
 
-def test_how_they_are_told() -> None:
+def test_their_summaries() -> None:
     entry = Entry("LABEL=data", "/shared/data", "ext4", ("rw",))
     steps = (
         KeepRoot("/shared", 0o700, False),
