@@ -14,14 +14,15 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, Extent
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import View, Views
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Gap, Place, Root, State
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 
 PARTUUID = "11111111-2222-3333-4444-555555555555"
 EXT4 = Content(types=("ext4",), fstype="ext4", label="data", uuid="aaaa")
-LINE = f"LABEL=data /shared/data ext4 {','.join(DEFAULT_OPTIONS)} 0 2\n"
+LINE = f"LABEL=data /shared/data ext4 {','.join(PARTITION_OPTIONS)} 0 2\n"
 MOUNTED = (
     "1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
     "2 1 254:1 / /shared/data rw,nosuid,nodev,noatime shared:2 - ext4 /dev/vdb1 rw\n"

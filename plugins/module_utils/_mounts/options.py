@@ -15,6 +15,13 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 
+# libvirt's daemons start the guests that start at boot: they wait for the mount, or for its time-out. Without
+# this, a nofail mount is ordered before nothing, and a guest could start on the bare directory.
+BEFORE_LIBVIRT = ("x-systemd.before=libvirtd.service", "x-systemd.before=virtqemud.service")
+
+# Of a filesystem that virtiofs_partition makes, where the user gives none.
+PARTITION_OPTIONS = ("rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s", *BEFORE_LIBVIRT)
+
 # Each option belongs to a choice; the first of a choice is what holds when none is given.
 _CHOICES: tuple[tuple[str, ...], ...] = (
     ("rw", "ro"),

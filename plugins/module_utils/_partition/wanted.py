@@ -16,7 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Size, in_words, parse
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import hardened
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS, hardened
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name
 from ansible_collections.virtio.fs.plugins.module_utils._system import ownership
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import (
@@ -31,12 +31,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._system.paths import (
 
 # Characters that mean nothing to fstab, to sfdisk's scripts, to udev's link names and to a shell.
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
-
-# libvirt's daemons start the guests that start at boot: they wait for the mount, or for its time-out. Without
-# this, a nofail mount is ordered before nothing, and a guest could start on the bare directory.
-BEFORE_LIBVIRT = ("x-systemd.before=libvirtd.service", "x-systemd.before=virtqemud.service")
-
-DEFAULT_OPTIONS = ("rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s", *BEFORE_LIBVIRT)
 
 # mount(8) takes these words for another kind of mount, or puts a loop device over the one that is given.
 _OTHER_MOUNTS = frozenset({"bind", "rbind", "move", "remount", "loop", "offset", "sizelimit"})
@@ -78,7 +72,7 @@ class WantedPartition:
     def options(self, present: Sequence[str] | None) -> tuple[str, ...]:
         """The options of the mount, given those that fstab has now."""
         chosen = self.mount_options if self.mount_options is not None else present
-        options = list(hardened(DEFAULT_OPTIONS if chosen is None else chosen, self.allow_suid, self.allow_dev))
+        options = list(hardened(PARTITION_OPTIONS if chosen is None else chosen, self.allow_suid, self.allow_dev))
         if self.image is not None:
             requires = f"x-systemd.requires={unit_name(self.label)}"
             if requires not in options:

@@ -13,7 +13,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.device import Dis
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS, for_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import Remount, WriteLines
 from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import ItemPlan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan_mount import plan_root
@@ -21,7 +21,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.source import
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import GrowFilesystem, Reserve
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import KeepRoot, SetImmutable, Unmount
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
     EXT4,
     GPT,
@@ -40,7 +40,7 @@ from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
 def test_drifted_options_are_remounted_and_fstab_is_left() -> None:
     loose = MOUNTED.replace("rw,nosuid,nodev,noatime", "rw,relatime")
     (step,) = planned(there(views=views(loose))).steps
-    assert step == Remount("/shared/data", for_mount(DEFAULT_OPTIONS), fixed=True)
+    assert step == Remount("/shared/data", for_mount(PARTITION_OPTIONS), fixed=True)
 
 
 def test_a_missing_line_of_fstab_is_written_without_a_mount() -> None:
@@ -145,7 +145,7 @@ def test_a_domain_that_shares_the_bare_directory() -> None:
 
 def test_what_only_a_new_mount_can_change_is_tried_once_with_the_line_that_asks_for_it() -> None:
     assert planned(there(fstab=LINE.replace("nodev", "nodev,discard"))).steps == ()
-    steps = planned(there(), mount_options=[*DEFAULT_OPTIONS, "discard"]).steps
+    steps = planned(there(), mount_options=[*PARTITION_OPTIONS, "discard"]).steps
     assert [type(step) for step in steps] == [WriteLines, Remount]
 
 

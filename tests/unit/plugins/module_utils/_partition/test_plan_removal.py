@@ -14,6 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.content import UN
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk, Image, Owner
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import RemoveLines, WriteLines
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import gathered
 from ansible_collections.virtio.fs.plugins.module_utils._partition.plan import plan
@@ -34,7 +35,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount i
     RemoveDirectory,
     Unmount,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import (
     EXT4,
@@ -65,7 +66,7 @@ def test_a_line_of_swap_with_the_same_label_stays() -> None:
     assert [entry.path for entry in gone.entries] == ["/shared/data"]
     (write,) = planned(there(fstab=swap)).steps
     assert isinstance(write, WriteLines)
-    assert write.lines[0].entry.options == DEFAULT_OPTIONS
+    assert write.lines[0].entry.options == PARTITION_OPTIONS
     (line,) = write.lines
     assert line.written_to(swap) == swap + LINE
 

@@ -11,8 +11,9 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
-from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import DEFAULT_OPTIONS, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import Wanted
 
 
 def wanted(*items: dict[str, Any], **options: Any) -> Wanted:
@@ -28,8 +29,8 @@ def test_defaults() -> None:
     (item,) = asked.items
     assert (asked.root, asked.root_mode, asked.fstab) == ("/shared", 0o700, "/etc/fstab")
     assert (item.path, item.new_fstype) == ("/shared/data", "ext4")
-    assert item.entry("ext4", None) == Entry("LABEL=data", "/shared/data", "ext4", DEFAULT_OPTIONS, 0, 2)
-    assert {"rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s"} <= set(DEFAULT_OPTIONS)
+    assert item.entry("ext4", None) == Entry("LABEL=data", "/shared/data", "ext4", PARTITION_OPTIONS, 0, 2)
+    assert {"rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s"} <= set(PARTITION_OPTIONS)
 
 
 def test_what_is_left_out_stays_in_fstab_but_hardening_is_added_back() -> None:
