@@ -88,7 +88,7 @@ ROOMS = [_room(file) for file in files() if file.startswith("module_utils/")]
 
 
 def _wing(room: str) -> str:
-    return room.split("/")[0].split(".")[0]
+    return room.partition("/")[0].partition(".")[0]
 
 
 def _arrows() -> dict[tuple[str, str], set[str]]:
@@ -146,7 +146,7 @@ def test_no_room_comes_back_to_itself_through_others() -> None:
 
 @pytest.mark.parametrize("module", HOMES)
 def test_one_file_alone_imports(module: str) -> None:
-    importing = [file for file in files() if any(each.split(".")[0] == module for each in imports(file).values())]
+    importing = [file for file in files() if any(each.partition(".")[0] == module for each in imports(file).values())]
     home, reason = HOMES[module]
     assert importing == [f"module_utils/{home}"], f"so that {reason}"
 
