@@ -52,7 +52,7 @@ def test_what_is_new_has_a_place_for_its_partition() -> None:
     assert found.is_new_on_disk
     assert found.new_gap.extent.size == 32 * 2**20
     with pytest.raises(AssertionError, match="data has no place"):
-        _ = replace(found, gap=None).new_gap
+        dummy = replace(found, gap=None).new_gap
 
 
 def test_an_item_that_goes_away_needs_no_disk() -> None:
