@@ -17,6 +17,7 @@ from ansible_collections.virtio.fs.plugins.filter import shares as filters
 from ansible_collections.virtio.fs.plugins.module_utils._info import sources
 from ansible_collections.virtio.fs.plugins.module_utils._info.adopt import as_shares
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem
 
 
@@ -60,7 +61,7 @@ def adopted(lab: DiskLab, path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("options", "passno"),
     [
-        ("rw,noatime,nosuid,nodev,nofail,x-systemd.device-timeout=30s", 2),
+        (",".join(PARTITION_OPTIONS), 2),
         ("rw,noatime,nosuid,nodev", 0),
         ("defaults", 1),
     ],

@@ -21,6 +21,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import BEFORE_LIBVIRT
 from ansible_collections.virtio.fs.plugins.module_utils._system import immutable, paths
 
 ROOT = "/var/lib/virtiofs/ro"
@@ -36,8 +37,7 @@ _OPTIONS = (
     "nosuid",
     "nodev",
     "nofail",
-    "x-systemd.before=libvirtd.service",
-    "x-systemd.before=virtqemud.service",
+    *BEFORE_LIBVIRT,
 )
 
 

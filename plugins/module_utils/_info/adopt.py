@@ -18,13 +18,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import OPTIONS, IdMap, Share
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, within
 
 # A filesystem that virtiofs_partition makes.
 _FSTYPES = ("ext4", "xfs", "btrfs")
 
 # The role's own choice, which needs no saying.
-_PARTITION_OPTIONS = ("rw", "noatime", "nosuid", "nodev", "nofail", "x-systemd.device-timeout=30s")
 _PARTITION_PASSNO = 2
 _GUEST_OPTIONS = ("rw", "_netdev", "nosuid", "nodev", "nofail")
 _AUTOMOUNT = "x-systemd.automount"
@@ -146,7 +146,7 @@ def _storage(source: Source, facts: Facts) -> dict[str, Any] | None:
         "label": label,
         "fstype": entry.fstype,
     }
-    if set(entry.options) != set(_PARTITION_OPTIONS):
+    if set(entry.options) != set(PARTITION_OPTIONS):
         storage["mount_options"] = list(entry.options)
     for option, lacking in (("allow_suid", "nosuid"), ("allow_dev", "nodev")):
         if lacking not in entry.options:

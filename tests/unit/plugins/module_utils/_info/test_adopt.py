@@ -13,10 +13,13 @@ from ansible_collections.virtio.fs.plugins.filter import shares as filters
 from ansible_collections.virtio.fs.plugins.module_utils._info.adopt import as_shares
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
+from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem, source
 
 DATA = document(filesystem("data"))
-OURS = "rw,noatime,nosuid,nodev,nofail,x-systemd.device-timeout=30s"
+# As virtiofs_partition writes it, so that the list of what it made says nothing of mount options.
+MADE = wanted({"partitions": [{"label": "data", "disk": "/dev/vdb", "size": "1GiB"}]}).items[0]
+OURS = ",".join(MADE.entry("ext4", None).options)
 
 
 def listed(state: Facts) -> list[dict[str, Any]]:
