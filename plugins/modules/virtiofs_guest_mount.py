@@ -93,10 +93,17 @@ options:
     description:
       - Also remove the virtio-fs lines of O(fstab) that O(mounts) does not name, and unmount them.
         Other filesystem types are never touched.
+      - A share that the guest itself stands on stays, with a warning that says why. That is one on a system directory
+        or a store of programs (as C(/nix) and C(/ostree)), one that the initramfs mounts, and one that another mount
+        needs, because it is below it, or a bind mount, a loop device or an overlay of it.
     type: bool
     default: false
   confirm_empty:
     description: Allow O(exclusive) with an empty list, which unmounts every share.
+    type: bool
+    default: false
+  exclusive_system:
+    description: Let O(exclusive) also take a share that the guest itself stands on. The guest may not boot again.
     type: bool
     default: false
 notes:
@@ -208,6 +215,7 @@ def main() -> None:
             "wait": {"type": "int", "default": 30},
             "exclusive": {"type": "bool", "default": False},
             "confirm_empty": {"type": "bool", "default": False},
+            "exclusive_system": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

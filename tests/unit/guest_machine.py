@@ -53,11 +53,12 @@ def guest(*mounts: Mount, fstab: str = "", **other: Any) -> GuestState:
 def wanted_mounts(*items: dict[str, Any], exclusive: bool = False, **options: Any) -> Wanted:
     """The items as the module takes them, the share media on /srv/media where they do not say."""
     mounts = [{"tag": "media", "path": "/srv/media", **item} for item in items]
-    return wanted({"mounts": mounts, "exclusive": exclusive, "confirm_empty": True, "wait": 30, **options})
+    given = {"confirm_empty": True, "exclusive_system": False, "wait": 30, **options}
+    return wanted({"mounts": mounts, "exclusive": exclusive, **given})
 
 
-def plan_for(state: GuestState, *items: dict[str, Any], exclusive: bool = False) -> Plan:
-    return plan(wanted_mounts(*items, exclusive=exclusive), state)
+def plan_for(state: GuestState, *items: dict[str, Any], exclusive: bool = False, **options: Any) -> Plan:
+    return plan(wanted_mounts(*items, exclusive=exclusive, **options), state)
 
 
 def write(entry: Entry) -> WriteLines:

@@ -26,6 +26,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
     LoadModuleAtBoot,
     Mount,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import MakeDirectory, ReadUnits
@@ -41,10 +42,10 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
     :raises VirtiofsError: the first thing that cannot be done.
     """
     lines = tuple(entry for entry in entries(state.fstab) if is_share_line(entry))
-    unlisted = lines_of_no_item(lines, wanted.mounts) if wanted.exclusive else ()
-    items = [plan_item(state, item, unlisted) for item in wanted.mounts]
+    others = unlisted(state.fstab, state.mounts, wanted)
+    items = [plan_item(state, item, others.leaving) for item in wanted.mounts]
     # Two lines of one share on one path are unmounted once.
-    shares = {(line.spec, line.mount_point): line for line in unlisted}
+    shares = {(line.spec, line.mount_point): line for line in others.leaving}
     items += [plan_unlisted(state, line) for line in shares.values()]
     going = {(each.item.tag, each.item.path) for each in items if each.item.state in GOING}
     also = [_also_mounted_on(state, each, going) for each in items]
@@ -54,7 +55,12 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
         changes=(*(each.change for each in items), *boot_changes),
         warnings=(
             *(warning for each in items for warning in each.warnings),
-            *_second_lines(lines, wanted, unlisted),
+            *_second_lines(lines, wanted, others.leaving),
+            *(
+                f"the share {line.spec} on {line.path} stays although no item names it: {reason} "
+                "(exclusive_system: true takes it away as well)"
+                for line, reason in others.kept
+            ),
             *(
                 f"the share {each.item.tag} is still mounted on {', '.join(paths)}, which no item names"
                 for each, paths in zip(items, also)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.kernel import read_kernel
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import (
     GOING,
@@ -20,6 +19,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state impor
     GuestState,
     is_share,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted, WantedMount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, holding, on_path
@@ -83,9 +83,7 @@ def others_in_fstab(
     holders = [holding(mounts, entry.mount_point) for entry in lines]
     known = {item.path for item in asked}
     going = {(item.tag, item.path) for item in wanted.mounts if item.state in GOING}
-    if wanted.exclusive:
-        unlisted = lines_of_no_item(filter(is_share_line, lines), wanted.mounts)
-        going.update((entry.spec, entry.mount_point) for entry in unlisted)
+    going.update((entry.spec, entry.mount_point) for entry in unlisted(text, mounts, wanted).leaving)
     return {
         mount.path: mount.source
         for mount in holders

@@ -59,10 +59,14 @@ class WantedMount:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of the module, checked. ``exclusive``: and no other line of virtiofs in fstab."""
+    """The options of the module, checked. ``exclusive``: and no other line of virtiofs in fstab.
+
+    ``exclusive_system``: not even one that the guest itself stands on.
+    """
 
     mounts: tuple[WantedMount, ...]
     exclusive: bool = False
+    exclusive_system: bool = False
 
 
 def wanted(options: Mapping[str, Any]) -> Wanted:
@@ -76,9 +80,11 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         raise VirtiofsError(
             at("mounts") + "the list is empty, and exclusive would unmount every share: confirm_empty: true allows it"
         )
+    if options["exclusive_system"] and not options["exclusive"]:
+        raise VirtiofsError(at("exclusive_system") + "it has a meaning only with exclusive: true")
     mounts = tuple(_item(given) for given in options["mounts"])
     _check_across(mounts)
-    return Wanted(mounts, options["exclusive"])
+    return Wanted(mounts, options["exclusive"], options["exclusive_system"])
 
 
 def _check_across(mounts: Sequence[WantedMount]) -> None:
