@@ -183,6 +183,17 @@ def test_the_report_of_guests_alone_is_written_and_says_what_it_lacks(
     assert "hv2" not in text
 
 
+def test_a_date_among_the_variables_of_a_host_does_not_matter(tmp_path: Path, well: dict[str, Any]) -> None:
+    """ansible-core before 2.19 makes text of what a variable holds, and reads that again: not of a date."""
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars/hv1.yml").write_text("bought: 2026-07-01\n")
+    table = tmp_path / "report.md"
+    extra = {"virtiofs_report_markdown": str(table), "virtiofs_report_html": ""}
+    run = play(tmp_path, REPORT, {"hv1": well}, {"vm1": guest("hv1")}, extra=extra)
+    assert run.returncode == 0, run.output
+    assert "1 of 1 hypervisors answered" in table.read_text()
+
+
 def test_a_proof_without_guests_is_no_proof(tmp_path: Path, well: dict[str, Any]) -> None:
     fleet, guests = {"hv1": well}, {"vm1": guest("hv1")}
     alone = play(tmp_path, VERIFY, fleet, guests, "--limit", "hv1")
