@@ -16,26 +16,13 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import SHARE_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 ROOT = "/shared"
 
 # What a share hands to virtiofs_domain as it is.
-DOMAIN_OPTIONS = (
-    "readonly",
-    "cache",
-    "queue",
-    "xattr",
-    "sandbox",
-    "lock_posix",
-    "lock_flock",
-    "thread_pool",
-    "open_files",
-    "binary",
-    "idmap",
-    "require_mountpoint",
-    "allow_unsafe_source",
-)
+DOMAIN_OPTIONS = (*(option.name for option in SHARE_OPTIONS), "require_mountpoint", "allow_unsafe_source")
 DIRECTORY_OPTIONS = ("owner", "group", "mode")
 # Who is who, as virtiofs_user_map takes it. It decides the daemon, so a share has these or a binary of its own.
 MAP_OPTIONS = ("map_users", "map_groups")

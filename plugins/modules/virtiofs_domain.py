@@ -323,30 +323,16 @@ diff:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import read
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import SHARE_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import system_python
 
 
 def main() -> None:
-    id_range = {
-        "type": "list",
-        "elements": "dict",
-        "options": {name: {"type": "int", "required": True} for name in ("start", "target", "count")},
-    }
     share = {
         "domain": {"type": "str", "required": True},
         "tag": {"type": "str", "required": True},
         "source": {"type": "str"},
-        "readonly": {"type": "bool"},
-        "cache": {"type": "str", "choices": ["auto", "none", "always"]},
-        "queue": {"type": "int"},
-        "xattr": {"type": "bool"},
-        "sandbox": {"type": "str", "choices": ["namespace", "chroot"]},
-        "lock_posix": {"type": "bool"},
-        "lock_flock": {"type": "bool"},
-        "thread_pool": {"type": "int"},
-        "open_files": {"type": "int"},
-        "binary": {"type": "str"},
-        "idmap": {"type": "dict", "options": {"uid": id_range, "gid": id_range}},
+        **{option.name: option.spec for option in SHARE_OPTIONS},
         "require_mountpoint": {"type": "bool", "default": False},
         "allow_unsafe_source": {"type": "bool", "default": False},
         "guest_unmounted": {"type": "bool", "default": False},

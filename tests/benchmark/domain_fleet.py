@@ -35,6 +35,7 @@ from lxml import etree
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import read
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME
 from ansible_collections.virtio.fs.plugins.modules import virtiofs_domain
 
 _open = libvirt.open
@@ -131,7 +132,7 @@ class _Module:
     _diff = False
 
     def __init__(self, shares: list[dict[str, Any]]) -> None:
-        fields = (*read.OPTIONS, "source", "readonly", "idmap")
+        fields = ("source", *BY_NAME)
         defaults = dict.fromkeys(("require_mountpoint", "allow_unsafe_source", "guest_unmounted"), False)
         self.result: dict[str, Any] = {}
         options = {field.name: field.default for field in dataclasses.fields(Options)}

@@ -18,14 +18,16 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item, check_items
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import capabilities
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import OPTIONS, IdMap, IdRange, Share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, reconcile
 
 _SYSTEM = "qemu:///system"
 
-_SAID_OF_A_SHARE = frozenset(("tag", "source", "readonly", *OPTIONS))
+# What an item has besides the share itself.
+_OF_THE_ITEM = ("domain", "state", "require_mountpoint", "guest_unmounted", "allow_unsafe_source")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,11 @@ def _options(given: Mapping[str, Any]) -> Options:
 
 
 def _item(entry: Mapping[str, Any]) -> Item:
-    given = {name: value for name, value in entry.items() if value is not None and name in _SAID_OF_A_SHARE}
+    given = {name: value for name, value in entry.items() if value is not None and name not in _OF_THE_ITEM}
+    unknown = sorted(given.keys() - BY_NAME.keys() - {"tag", "source"})
+    if unknown:
+        # The argument spec has it, and the table does not: left out without a word, the share would lack it.
+        raise VirtiofsError(f"share {entry['tag']} of domain {entry['domain']}, {unknown[0]}: there is no such option")
     if "idmap" in given:
         given["idmap"] = _idmap(given["idmap"])
     return Item(

@@ -75,11 +75,11 @@ def realised(item: Item, uuid: str, existing: Share | None, host: Host) -> Item:
             existing is not None
             and existing.source == path
             and path in host.binds
-            and not replace(share, source=None, readonly=None).differences(existing)
+            and not share.but(source=None, readonly=None).differences(existing)
         )
         if not unchanged:
-            return replace(item, share=replace(share, readonly=True))
-    return replace(item, share=replace(share, source=path, readonly=False), bound_source=share.source)
+            return replace(item, share=share.but(readonly=True))
+    return replace(item, share=share.but(source=path, readonly=False), bound_source=share.source)
 
 
 def steps_before(items: Iterable[Item], host: Host, fstab: str) -> tuple[MakeBind, ...]:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host, Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, can_hold, path
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import IdMap, Share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -35,14 +36,6 @@ _QEMU, _TEST = "QEMU", "TEST"
 
 _IN_A_SESSION: Version = (10, 0, 0)
 
-# libvirt's NEWS.
-_OPTION_SINCE: Mapping[str, Version] = {
-    "sandbox": (7, 2, 0),
-    "thread_pool": (8, 5, 0),
-    "idmap": (10, 0, 0),
-    "open_files": (10, 6, 0),
-}
-
 # Where the role puts shares: it shows every one of them.
 _SHARES_ROOTS = ("/shared",)
 
@@ -51,9 +44,6 @@ _SHARES_ROOTS = ("/shared",)
 @functools.cache
 def _path_problem(path: str) -> str | None:
     return paths.problem_with_path(path) or (None if can_hold(path) else "has a character that XML cannot hold")
-
-
-_RUST_ONLY = ("idmap", "open_files")
 
 
 @dataclass(frozen=True)
@@ -246,16 +236,16 @@ def _idmap_refused(share: Share, uri: str) -> str | None:
 def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> str | None:
     if libvirt < _VIRTIOFS:
         return f"libvirt {dotted(libvirt)} has no virtiofs, {dotted(_VIRTIOFS)} has"
-    asked = share.differences(Share(share.tag, share.source))
-    for option, since in _OPTION_SINCE.items():
-        if option in asked and libvirt < since:
-            return f"{option} needs libvirt {dotted(since)}, this is {dotted(libvirt)}"
+    asked = [BY_NAME[name] for name in share.differences(Share(share.tag, share.source))]
+    for option in asked:
+        if option.since is not None and libvirt < option.since:
+            return f"{option.name} needs libvirt {dotted(option.since)}, this is {dotted(libvirt)}"
     if daemon is None:
         return None
-    for option in _RUST_ONLY:
-        if option in asked and daemon.flavour == "c":
-            return f"{option} needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
-    for option in ("lock_posix", "lock_flock"):
-        if option in asked and "separate-options" in daemon.features:
-            return f"{option}: {daemon.name} has no locks shared between guests; versions before 1.11.1 took the option"
+    for option in asked:
+        if option.rust and daemon.flavour == "c":
+            return f"{option.name} needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
+        if option.lost_with in daemon.features:
+            why = "has no locks shared between guests; versions before 1.11.1 took the option"
+            return f"{option.name}: {daemon.name} {why}"
     return None

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import field, make_dataclass, replace
+from typing import TYPE_CHECKING, Any, Callable, Optional, cast
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import (
     Element,
@@ -24,83 +24,89 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document imp
     path,
     remove,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
+    BY_NAME,
+    ID_MAP,
+    PRESENCE,
+    SHARE_OPTIONS,
+    IdMap,
+    IdRange,
+    Option,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 
 
-@dataclass(frozen=True)
-class IdRange:
-    """``count`` ids from ``start`` in the guest are ``target`` and following on the host."""
-
-    start: int
-    target: int
-    count: int
-
-
-@dataclass(frozen=True)
-class IdMap:
-    uid: tuple[IdRange, ...] = ()
-    gid: tuple[IdRange, ...] = ()
-
-
-@dataclass(frozen=True)
-class Share:
-    """A host directory that a domain gets. None: not said (wanted), or not there (read from a domain)."""
+class _Behaviour:
+    """What a share does, whatever options the table has."""
 
     tag: str
-    source: str | None = None
-    readonly: bool | None = None
-    cache: str | None = None
-    queue: int | None = None
-    xattr: bool | None = None
-    sandbox: str | None = None
-    lock_posix: bool | None = None
-    lock_flock: bool | None = None
-    thread_pool: int | None = None
-    open_files: int | None = None
-    binary: str | None = None
-    idmap: IdMap | None = None
-    # Where the live XML has it: libvirt's name of the device, which its pid file carries too.
-    alias: str | None = field(default=None, compare=False)
+    source: str | None
 
     def differences(self, other: Share) -> tuple[str, ...]:
-        """The options said here that ``other`` does not have. What is not there counts as its default."""
-        return tuple([name for name, meaning in self._said if meaning != _meaning(name, other)])
+        """The options set here that ``other`` does not have. What is not there counts as its default."""
+        return tuple([name for name, meaning in self._set if meaning != _meaning(name, other)])
 
     @functools.cached_property
-    def _said(self) -> tuple[tuple[str, Any], ...]:
-        """What is said here, once for several comparisons: a fleet has thousands, and each says next to nothing."""
-        said = [name for name, value in self.__dict__.items() if value is not None and name in _COMPARED]
-        return tuple([(name, _meaning(name, self)) for name in said])
+    def _set(self) -> tuple[tuple[str, Any], ...]:
+        """What is set here, once for several comparisons: a fleet has thousands, and each sets next to nothing."""
+        names = [name for name, value in self.__dict__.items() if value is not None and name in _COMPARED]
+        return tuple([(name, _meaning(name, self)) for name in names])
 
     def only(self, names: tuple[str, ...]) -> Share:
         """The share with nothing but these options."""
         return Share(self.tag, **{name: getattr(self, name) for name in names})
 
+    def but(self, **changes: Any) -> Share:
+        """The same share with these options changed."""
+        changed: Any = replace(cast(Any, self), **changes)
+        return cast("Share", changed)
 
-# What QEMU and virtiofsd do when the document says nothing. (QEMU: vhost-user-fs queue-size; libvirt: formatdomain.)
-_DEFAULTS: Mapping[str, Any] = {
-    "readonly": False,
-    "cache": "auto",
-    "queue": 128,
-    "xattr": False,
-    "sandbox": "namespace",
-    "lock_posix": False,
-    "lock_flock": False,
-    "idmap": IdMap(),
-}
-
-_COMPARED = dict.fromkeys(item.name for item in fields(Share) if item.name not in ("tag", "alias"))
-
-OPTIONS = tuple(name for name in _COMPARED if name not in ("source", "readonly"))
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the table that are set, in its order."""
+        return {name: getattr(self, name) for name in BY_NAME if getattr(self, name) is not None}
 
 
-def _meaning(name: str, share: Share) -> Any:
+if TYPE_CHECKING:
+
+    class Share(_Behaviour):
+        """A host directory that a domain gets. None: not set (wanted), or not there (read from a domain)."""
+
+        def __init__(self, tag: str, source: str | None = None, **options: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Share = make_dataclass(
+        "Share",
+        [
+            ("tag", str),
+            ("source", Optional[str], field(default=None)),
+            *((option.name, Any, field(default=None)) for option in SHARE_OPTIONS),
+            # Where the live XML has it: libvirt's name of the device, which its pid file carries too.
+            ("alias", Optional[str], field(default=None, compare=False)),
+        ],
+        bases=(_Behaviour,),
+        namespace={
+            "__doc__": "A host directory that a domain gets. None: not set (wanted), or not there (read).",
+            "__module__": __name__,
+        },
+        frozen=True,
+    )
+
+
+_COMPARED = frozenset(("source", *BY_NAME))
+
+
+def _meaning(name: str, share: _Behaviour) -> Any:
     value = getattr(share, name)
-    if value is None:
-        return _DEFAULTS.get(name)
     if name == "source":
-        return paths.normalized(value)
-    return value
+        return None if value is None else _plain(value)
+    return BY_NAME[name].default if value is None else value
+
+
+# Few sources are shared with many domains.
+_plain = functools.lru_cache(maxsize=None)(paths.normalized)
 
 
 def filesystems(root: Element) -> Iterator[Element]:
@@ -111,11 +117,6 @@ def filesystems(root: Element) -> Iterator[Element]:
 def elements(root: Element) -> Iterable[Element]:
     """The virtiofs elements of a domain, in their order."""
     return path("devices/filesystem[driver/@type='virtiofs']")(root)
-
-
-def is_virtiofs(element: Element) -> bool:
-    driver = element.find("driver")
-    return driver is not None and driver.get("type") == "virtiofs"
 
 
 def tag_of(element: Element) -> str:
@@ -130,34 +131,44 @@ def shares_in(root: Element) -> dict[str, Share]:
 
 def read(element: Element) -> Share:
     """What an element says. A share through ``<source socket=…>`` has no source: its daemon is somebody else's."""
-    parts = {item.tag: item for item in element}
-    given: dict[str, Any] = {
-        "source": _get(parts.get("source"), "dir"),
-        "queue": _number(parts.get("driver"), "queue"),
-        "alias": _get(parts.get("alias"), "name"),
-    }
-    # The rest is rare.
-    if "readonly" in parts:
-        given["readonly"] = True
-    if "idmap" in parts:
-        given["idmap"] = _read_idmap(parts["idmap"])
-    if "binary" in parts:
-        given.update(_read_binary(parts["binary"]))
-    return Share(_get(parts.get("target"), "dir") or "", **given)
+    tag, given = "", {}
+    for item in element:
+        name = item.tag
+        if name == "target":
+            tag = item.get("dir") or ""
+        elif name == "source":
+            given["source"] = item.get("dir")
+        elif name == "alias":
+            given["alias"] = item.get("name")
+        elif name in _READERS:
+            for reader in _READERS[name]:
+                reader(item, given)
+    return Share(tag, **given)
 
 
-def _read_binary(element: Element) -> dict[str, Any]:
-    inner = {item.tag: item for item in element}
-    return {
-        "cache": _get(inner.get("cache"), "mode"),
-        "xattr": _switch(_get(element, "xattr")),
-        "sandbox": _get(inner.get("sandbox"), "mode"),
-        "lock_posix": _switch(_get(inner.get("lock"), "posix")),
-        "lock_flock": _switch(_get(inner.get("lock"), "flock")),
-        "thread_pool": _number(inner.get("thread_pool"), "size"),
-        "open_files": _number(inner.get("openfiles"), "max"),
-        "binary": _get(element, "path"),
-    }
+def _reader(option: Option) -> Callable[[Element, dict[str, Any]], None]:
+    """What takes the option from the child that its path begins with."""
+    name, convert = option.name, option.kind.read
+    steps = option.path.split("/")[1:]
+    if option.kind is PRESENCE:
+        return lambda item, given: given.update({name: True})
+    if option.kind is ID_MAP:
+        return lambda item, given: given.update({name: _read_idmap(item)})
+    assert convert is not None
+    attribute = steps[-1][1:]
+
+    def read_attribute(item: Element, given: dict[str, Any]) -> None:
+        place = item if len(steps) == 1 else item.find(steps[0])
+        value = None if place is None else place.get(attribute)
+        if value is not None:
+            given[name] = convert(value)
+
+    return read_attribute
+
+
+_READERS: dict[str, list[Callable[[Element, dict[str, Any]], None]]] = {}
+for _option in SHARE_OPTIONS:
+    _READERS.setdefault(_option.path.partition("/")[0], []).append(_reader(_option))
 
 
 def new_element(parent: Element, share: Share) -> Element:
@@ -186,31 +197,23 @@ def write(element: Element, share: Share) -> None:
     """Make the element say what the share says; what the share leaves out stays as it is."""
     if share.source is not None:
         child(element, "source").set("dir", share.source)
-    if share.readonly is not None:
-        _presence(element, "readonly", share.readonly)
-    if share.queue is not None:
-        child(element, "driver").set("queue", str(share.queue))
-    if share.binary is not None:
-        _binary(element).set("path", share.binary)
-    if share.xattr is not None:
-        _binary(element).set("xattr", _on_off(share.xattr))
-    if share.cache == "auto":
-        # libvirt has no word for it: it is what the daemon does when nothing is said.
-        _drop(element, "binary/cache")
-    elif share.cache is not None:
-        child(_binary(element), "cache").set("mode", share.cache)
-    if share.sandbox is not None:
-        child(_binary(element), "sandbox").set("mode", share.sandbox)
-    if share.lock_posix is not None:
-        child(_binary(element), "lock").set("posix", _on_off(share.lock_posix))
-    if share.lock_flock is not None:
-        child(_binary(element), "lock").set("flock", _on_off(share.lock_flock))
-    if share.thread_pool is not None:
-        child(_binary(element), "thread_pool").set("size", str(share.thread_pool))
-    if share.open_files is not None:
-        child(_binary(element), "openfiles").set("max", str(share.open_files))
-    if share.idmap is not None:
-        _write_idmap(element, share.idmap)
+    for name, value in share.options.items():
+        _write(element, BY_NAME[name], value)
+
+
+def _write(element: Element, option: Option, value: Any) -> None:
+    if option.kind is PRESENCE:
+        _presence(element, option.path, value)
+    elif option.kind is ID_MAP:
+        _write_idmap(element, value)
+    elif value == option.unsaid:
+        _drop(element, option.path.rpartition("/@")[0])
+    else:
+        assert option.kind.write is not None
+        place, _, attribute = option.path.rpartition("/@")
+        for step in place.split("/"):
+            element = _binary(element) if step == "binary" else child(element, step)
+        element.set(attribute, option.kind.write(value))
 
 
 def change(root: Element, share: Share) -> None:
@@ -288,20 +291,3 @@ def _read_idmap(element: Element) -> IdMap:
         for kind in ("uid", "gid")
     }
     return IdMap(**ranges)
-
-
-def _get(element: Element | None, name: str) -> str | None:
-    return None if element is None else element.get(name)
-
-
-def _number(element: Element | None, name: str) -> int | None:
-    value = None if element is None else element.get(name)
-    return None if value is None else int(value)
-
-
-def _switch(value: str | None) -> bool | None:
-    return None if value is None else value == "on"
-
-
-def _on_off(value: bool) -> str:
-    return "on" if value else "off"

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import OPTIONS, IdMap, Share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
@@ -68,7 +69,8 @@ def _found(facts: Facts) -> tuple[list[_Found], list[str]]:
                 said.append(f"share {tag} of domain {domain.name} has a daemon of its own (a socket): it is left out")
                 continue
             path, readonly = _behind(share, facts.fstab)
-            options = {name: getattr(share, name) for name in OPTIONS if getattr(share, name) is not None}
+            # Whether it is read-only, the directory behind a bind mount tells.
+            options = {name: value for name, value in share.options.items() if name != "readonly"}
             if "idmap" in options:
                 options["idmap"] = idmap(options["idmap"])
             if readonly:

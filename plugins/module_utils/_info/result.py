@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import dotted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import OPTIONS, IdMap, Share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import adopt, drift
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, memory_backing, problems
@@ -75,10 +76,10 @@ def _domain(domain: Domain, facts: Facts) -> dict[str, Any]:
 
 
 def _share(share: Share) -> dict[str, Any]:
-    said = {name: getattr(share, name) for name in OPTIONS if getattr(share, name) is not None}
-    if isinstance(said.get("idmap"), IdMap):
-        said["idmap"] = adopt.idmap(said["idmap"])
-    return {"tag": share.tag, "source": share.source, "readonly": bool(share.readonly), **said}
+    options = share.options
+    if isinstance(options.get("idmap"), IdMap):
+        options["idmap"] = adopt.idmap(options["idmap"])
+    return {"tag": share.tag, "source": share.source, **options, "readonly": bool(share.readonly)}
 
 
 def _guest_mounts(domain: Domain) -> Any:

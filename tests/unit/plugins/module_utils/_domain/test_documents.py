@@ -18,8 +18,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memor
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.as_running import as_running
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document, canonical, parse
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.pending_edits import pending_edits
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.tests.unit.domain_documents import DOCUMENTS, IMPOSSIBLE
 from ansible_collections.virtio.fs.tests.unit.domain_surroundings import (

@@ -24,7 +24,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     RestartTogether,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import IdMap, IdRange, Share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 from ansible_collections.virtio.fs.tests.unit.domain_documents import _MEMFD, _PCIE, _PORT, _VIRTIOFS, _domain

@@ -18,7 +18,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memor
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import pci_ports
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.capabilities import has_virtiofs
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import parse, serialised
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._errors import Gone, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_list import DomainList
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.guest_agent import virtiofs_tags_mounted
