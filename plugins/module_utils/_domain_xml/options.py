@@ -37,17 +37,17 @@ class IdMap:
 class Kind:
     """The kind of a value: its type for Ansible, and how an attribute of the XML says it.
 
-    One without ``read`` and ``write`` is an element of its own, which :mod:`share` knows to read and write.
+    PRESENCE and ID_MAP are elements of their own, which :mod:`share` knows to read and write.
     """
 
     type: str
-    read: Callable[[str], Any] | None = None
-    write: Callable[[Any], str] | None = None
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], str] = str
     suboptions: Mapping[str, Any] | None = None
 
 
-TEXT = Kind("str", str, str)
-NUMBER = Kind("int", int, str)
+TEXT = Kind("str")
+NUMBER = Kind("int", int)
 ON_OFF = Kind("bool", lambda word: bool(word == "on"), lambda value: "on" if value else "off")
 PRESENCE = Kind("bool")
 

@@ -154,7 +154,6 @@ def _reader(option: Option) -> Callable[[Element, dict[str, Any]], None]:
         return lambda item, given: given.update({name: True})
     if option.kind is ID_MAP:
         return lambda item, given: given.update({name: _read_idmap(item)})
-    assert convert is not None
     attribute = steps[-1][1:]
 
     def read_attribute(item: Element, given: dict[str, Any]) -> None:
@@ -209,8 +208,7 @@ def _write(element: Element, option: Option, value: Any) -> None:
     elif value == option.unsaid:
         _drop(element, option.path.rpartition("/@")[0])
     else:
-        assert option.kind.write is not None
-        place, _, attribute = option.path.rpartition("/@")
+        place, dummy, attribute = option.path.rpartition("/@")
         for step in place.split("/"):
             element = _binary(element) if step == "binary" else child(element, step)
         element.set(attribute, option.kind.write(value))
