@@ -196,11 +196,17 @@ options:
   exclusive:
     description:
       - Remove virtiofs shares that O(shares) does not have from the domains that it names and from O(domains).
-      - Filesystems of other types are never touched.
+      - Filesystems of other types are never touched. A share that the domain stands on stays, with a warning that
+        says why. That is one with a boot order, one that C(root=) of its kernel's command line names, and one that a
+        daemon of others serves through a socket.
     type: bool
     default: false
   confirm_empty:
     description: Allow O(exclusive) with an empty list of shares.
+    type: bool
+    default: false
+  exclusive_system:
+    description: Let O(exclusive) also take a share that the domain stands on. It may not start again.
     type: bool
     default: false
   domains:
@@ -355,6 +361,7 @@ def main() -> None:
             "spare_ports": {"type": "int", "default": 0},
             "exclusive": {"type": "bool", "default": False},
             "confirm_empty": {"type": "bool", "default": False},
+            "exclusive_system": {"type": "bool", "default": False},
             "domains": {"type": "list", "elements": "str", "default": []},
             "fstab": {"type": "path", "default": "/etc/fstab"},
         },

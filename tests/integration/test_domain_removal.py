@@ -130,7 +130,7 @@ def test_a_changed_option_waits_while_nobody_can_tell(libvirt: Libvirt, source: 
     _running_with_a_share(libvirt, source)
     wanted = [share(source, cache="always")]
     first, second = (libvirt.domain_module(shares=wanted) for dummy in range(2))
-    assert first["actions"] == ["define vm1: share data with another cache"]
+    assert first["actions"] == ["define vm1: with new cache of share data"]
     assert (second["changed"], [entry["reason"] for entry in second["restart_required"]]) == (False, ["mount_unknown"])
 
 

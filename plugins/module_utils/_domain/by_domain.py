@@ -32,17 +32,22 @@ class Options:
     allow_foreign: bool = False
     spare_ports: int = 0
     exclusive: bool = False
+    exclusive_system: bool = False
     domains: tuple[str, ...] = ()
     fstab: str = "/etc/fstab"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one domain shall have. ``exclusive``: and no other virtiofs share."""
+    """What one domain shall have. ``exclusive``: and no other virtiofs share.
+
+    ``exclusive_system``: not even one that the domain itself stands on.
+    """
 
     state: DomainState
     items: tuple[Item, ...] = ()
     exclusive: bool = False
+    exclusive_system: bool = False
 
     @functools.cached_property
     def present(self) -> tuple[Item, ...]:
@@ -57,7 +62,16 @@ class Wanted:
         if not self.exclusive:
             return tuple([tag for tag in tags if tag in self._absent]) if self._absent else ()
         present = {item.share.tag for item in self.present}
-        return tuple([tag for tag in tags if tag not in present])
+        kept = self.kept
+        return tuple([tag for tag in tags if tag not in present and tag not in kept])
+
+    @functools.cached_property
+    def kept(self) -> Mapping[str, str]:
+        """Shares that no item names and that ``exclusive`` leaves all the same, with the reason as half a sentence."""
+        if not self.exclusive or self.exclusive_system:
+            return {}
+        named = {item.share.tag for item in self.items}
+        return {tag: reason for tag, reason in self.state.stands_on.items() if tag not in named}
 
     @functools.cached_property
     def tags(self) -> tuple[str, ...]:
@@ -107,7 +121,12 @@ def by_domain(
     for name in options.domains:
         groups.setdefault(states[name].uuid, _Group(states[name]))
     return tuple(
-        Wanted(group.state, _realised(group.state, group.items.values(), host), options.exclusive)
+        Wanted(
+            group.state,
+            _realised(group.state, group.items.values(), host),
+            options.exclusive,
+            options.exclusive_system,
+        )
         for group in groups.values()
     )
 

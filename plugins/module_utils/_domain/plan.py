@@ -12,11 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
+    AddPorts,
+    AddShare,
+    ChangeShare,
+    Edit,
+    RemoveShare,
+    ShareMemory,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, Waiting, plan_live
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import (
     Item,
@@ -33,6 +40,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain.warnings import (
     first_share,
+    kept_although_unlisted,
     one_source_for_several,
     submounts,
 )
@@ -84,6 +92,7 @@ def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, hos
         ),
         warnings=(
             *(warning for each in plans for warning in each.warnings),
+            *(sentence for wanted in domains for sentence in kept_although_unlisted(wanted)),
             *one_source_for_several(items, [item for each in plans for item in each.added]),
         ),
         changes=tuple(each.change for each in plans if each.change is not None),
@@ -95,48 +104,38 @@ def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, hos
     )
 
 
-def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[str, ...]:
-    """Edit a definition until it has what is wanted. Returns what was done, in words; nothing when it had it.
+def edits_of(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[Edit, ...]:
+    """What a definition lacks of what is wanted; nothing when it has all of it.
 
     :raises VirtiofsError: the definition has what is in the way.
     """
-    found = _edits(root, wanted, options, host)
-    for edit in found:
-        edit.make(root)
-    return tuple(edit.words for edit in found)
-
-
-@dataclass(frozen=True)
-class _Edit:
-    """One thing to do to a definition: found by looking at one tree, done to that tree or to a copy of it."""
-
-    words: str
-    make: Callable[[Element], object]
-
-
-def _edits(root: Element, wanted: Wanted, options: Options, host: Host) -> list[_Edit]:
     found = domain_xml_share.shares_in(root) if root is not wanted.state.config.root else wanted.state.config_shares
     _refuse_other_filesystems(root, found, wanted)
-    gone = wanted.gone(found)
-    edits = [_Edit(f"without share {tag}", partial(domain_xml_share.remove_from, tag=tag)) for tag in gone]
+    edits: list[Edit] = [RemoveShare(tag) for tag in wanted.gone(found)]
     for item in wanted.present:
         share = item.share
         if share.tag not in found:
-            edits.append(_Edit(f"with share {share.tag}", partial(domain_xml_share.insert, share=share)))
+            edits.append(AddShare(share))
             continue
         differences = share.differences(found[share.tag])
         if differences:
-            words = f"share {share.tag} with another {' and '.join(differences)}"
-            edits.append(_Edit(words, partial(domain_xml_share.change, share=share.only(differences))))
+            edits.append(ChangeShare(share.only(differences)))
     if wanted.present:
         cell = options.numa_cell == "always" or host.libvirt < memory.WITHOUT_CELL
         if not memory.is_as_wanted(root, cell=cell):
-            share_memory = partial(memory.share_memory, backing=options.memory, cell=cell)
-            edits.append(_Edit("with shared memory", share_memory))
-    missing = _missing_ports(root, sum(edit.words.startswith("with share ") for edit in edits), wanted, options)
+            edits.append(ShareMemory(options.memory, cell))
+    added = sum(isinstance(edit, AddShare) for edit in edits)
+    missing = _missing_ports(root, added, wanted, options)
     if missing:
-        words = f"with {missing} more PCIe root ports" if missing > 1 else "with one more PCIe root port"
-        edits.append(_Edit(words, partial(pci_ports.append_root_ports, count=missing)))
+        edits.append(AddPorts(missing))
+    return tuple(edits)
+
+
+def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[Edit, ...]:
+    """Edit a definition until it has what is wanted. Returns what was done."""
+    edits = edits_of(root, wanted, options, host)
+    for edit in edits:
+        edit.apply(root)
     return edits
 
 
@@ -159,12 +158,11 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
         )
     try:
         before, root = state.config_shares, state.config.root
-        edits = _edits(root, wanted, options, host)
+        edits = edits_of(root, wanted, options, host)
         if edits:
             # Most domains have what they shall have, and a fleet of them is not copied.
             root = state.config.copy()
             edited(root, wanted, options, host)
-        done = tuple(edit.words for edit in edits)
     except VirtiofsError as error:
         raise VirtiofsError(f"domain {state.name}: {error}") from error
     live = plan_live(wanted, root, before, options, host)
@@ -177,15 +175,16 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
     if restarts:
         live = LivePlan(waiting=live.waiting)
     steps: list[Any] = [
-        *_saved_image_steps(state, done, options),
+        *_saved_image_steps(state, edits, options),
         *binds,
         *live.before,
     ]
     hot = [step.tag for step in live.attach if step.config]
     remaining = _without(root, hot)
-    words = [each for each in done if each not in _added(hot)]
-    if words:
-        steps.append(_define(state, remaining, words))
+    # A hot-plug adds its share to the definition by itself.
+    left = [edit for edit in edits if not (isinstance(edit, AddShare) and edit.share.tag in hot)]
+    if left:
+        steps.append(_define(state, remaining, left))
     steps.extend(live.attach)
     return _DomainPlan(
         steps=tuple(steps),
@@ -193,7 +192,7 @@ def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
         last=_last_steps(state, root, live, restarts, host, options),
         warnings=_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
         added=added,
-        change=_change(wanted, options, host) if done else None,
+        change=_change(wanted, options, host) if edits else None,
         waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
         result=_result(wanted, live, restarts),
     )
@@ -229,8 +228,9 @@ def _is_bound_by(item: Item, binds: Sequence[readonly_bind.MakeBind]) -> bool:
     return any(step.path == item.share.source for step in binds)
 
 
-def _define(state: DomainState, root: Element, words: Sequence[str]) -> Define:
-    return Define(state.name, state.uuid, ", ".join(words), Document(serialised(root)), state.config)
+def _define(state: DomainState, root: Element, edits: Sequence[Edit]) -> Define:
+    summary = ", ".join(edit.summary for edit in edits)
+    return Define(state.name, state.uuid, summary, Document(serialised(root)), state.config)
 
 
 def _without(root: Element, tags: Sequence[str]) -> Element:
@@ -241,10 +241,6 @@ def _without(root: Element, tags: Sequence[str]) -> Element:
     for tag in tags:
         domain_xml_share.remove_from(copied, tag)
     return copied
-
-
-def _added(tags: Sequence[str]) -> frozenset[str]:
-    return frozenset(f"with share {tag}" for tag in tags)
 
 
 def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: Wanted) -> None:
@@ -258,8 +254,8 @@ def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted:
             raise VirtiofsError(f"tag {domain_xml_share.tag_of(element)} is taken by a filesystem of another type")
 
 
-def _saved_image_steps(state: DomainState, done: Sequence[str], options: Options) -> tuple[Any, ...]:
-    if not (state.managed_save and done):
+def _saved_image_steps(state: DomainState, edits: Sequence[Edit], options: Options) -> tuple[Any, ...]:
+    if not (state.managed_save and edits):
         return ()
     if not options.remove_managed_save:
         raise VirtiofsError(

@@ -84,6 +84,8 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
         raise VirtiofsError(
             "exclusive with an empty list of shares would remove every virtiofs share of the domains: set confirm_empty"
         )
+    if given["exclusive_system"] and not given["exclusive"]:
+        raise VirtiofsError("exclusive_system has a meaning only with exclusive")
     if given["domains"] and not given["exclusive"]:
         raise VirtiofsError("domains has a meaning only with exclusive")
 

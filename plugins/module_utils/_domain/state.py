@@ -49,6 +49,12 @@ class DomainState:
         return share.shares_in(self.config.root)
 
     @functools.cached_property
+    def stands_on(self) -> Mapping[str, str]:
+        """The shares that the domain does not start without, or that others serve, with the reason."""
+        roots = [self.config.root, *([] if self.live is None else [self.live.root])]
+        return {tag: reason for root in roots for tag, reason in share.stands_on(root).items()}
+
+    @functools.cached_property
     def live_shares(self) -> Mapping[str, Share]:
         """Empty while it is off."""
         return {} if self.live is None else share.shares_in(self.live.root)

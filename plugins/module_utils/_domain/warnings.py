@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host, Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
@@ -67,3 +68,12 @@ def _always(items: Iterable[Item]) -> bool:
 
 def _is_c(daemon: Virtiofsd | None) -> bool:
     return daemon is not None and daemon.flavour == "c"
+
+
+def kept_although_unlisted(wanted: Wanted) -> tuple[str, ...]:
+    """Which shares ``exclusive`` leaves, and why."""
+    return tuple(
+        f"domain {wanted.state.name} keeps the share {tag} although no item names it: {reason} "
+        "(exclusive_system: true takes it away as well)"
+        for tag, reason in wanted.kept.items()
+    )

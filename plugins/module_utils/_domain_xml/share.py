@@ -119,6 +119,21 @@ def elements(root: Element) -> Iterable[Element]:
     return path("devices/filesystem[driver/@type='virtiofs']")(root)
 
 
+def stands_on(root: Element) -> dict[str, str]:
+    """The shares that a domain boots from, or that a daemon of others serves, by tag with the reason."""
+    words = (root.findtext("os/cmdline") or "").split()
+    found = {}
+    for element in elements(root):
+        tag = tag_of(element)
+        if element.find("boot") is not None:
+            found[tag] = "the domain boots from it (it has a boot order)"
+        elif f"root={tag}" in words:
+            found[tag] = "the kernel boots from it (root= of its command line)"
+        elif element.find("source[@socket]") is not None:
+            found[tag] = "a daemon that is not libvirt's serves it (a socket)"
+    return found
+
+
 def tag_of(element: Element) -> str:
     target = element.find("target")
     return "" if target is None else target.get("dir", "")

@@ -194,6 +194,43 @@ def test_exclusive_takes_only_shares_of_ours() -> None:
     assert "nine" in step.xml.text
 
 
+_BOOT = _VIRTIOFS.format("rootfs", "", "", "<boot order='1'/>")
+_SOCKET = (
+    "<filesystem type='mount'><driver type='virtiofs'/><source socket='/run/s'/><target dir='rootfs'/></filesystem>"
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (_domain(_PCIE + _BOOT, backing=_MEMFD), "the domain boots from it (it has a boot order)"),
+        (_domain(_PCIE + _SOCKET, backing=_MEMFD), "a daemon that is not libvirt's serves it (a socket)"),
+        (
+            _with("rootfs").replace("</type>", "</type><cmdline>rootfstype=virtiofs root=rootfs rw</cmdline>"),
+            "the kernel boots from it (root= of its command line)",
+        ),
+    ],
+    ids=["boot order", "socket", "command line"],
+)
+def test_exclusive_leaves_what_the_domain_stands_on(config: str, why: str) -> None:
+    config = config.replace("</devices>", _VIRTIOFS.format("other", "", "", "") + "</devices>")
+    for domain in (state(config), state(config, config, mounted={"other": False, "rootfs": False})):
+        plan = _plan(domain, exclusive=True, domains=("vm1",))
+        assert {step.tag for step in plan.steps if isinstance(step, DetachLive)} <= {"other"}
+        (define,) = [step for step in plan.steps if isinstance(step, Define)]
+        assert define.what == "without share other"
+        assert '<target dir="rootfs"/>' in define.xml.text
+        assert plan.warnings == (
+            f"domain vm1 keeps the share rootfs although no item names it: {why} "
+            "(exclusive_system: true takes it away as well)",
+        )
+    taken = _plan(state(config), exclusive=True, exclusive_system=True, domains=("vm1",))
+    assert [step.what for step in taken.steps] == ["without share rootfs, without share other"]
+    named = _plan(state(config), absent("rootfs"), exclusive=True)
+    assert '<target dir="rootfs"/>' not in named.steps[0].xml.text
+    assert named.warnings == ()
+
+
 def test_an_option_that_is_left_out_is_no_difference() -> None:
     there = "<binary path='/x' xattr='on'><cache mode='always'/></binary>"
     assert _plan(state(_with("data", options=there)), item()).steps == ()
