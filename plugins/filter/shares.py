@@ -9,6 +9,7 @@ Pure: values in, values out. Every filter reads the whole list first, so an erro
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,22 @@ DIRECTORY_OPTIONS = ("owner", "group", "mode")
 # Who is who, as virtiofs_user_map takes it. It decides the daemon, so a share has these or a binary of its own.
 MAP_OPTIONS = ("map_users", "map_groups")
 STORAGE_PLACES = ("disk", "device", "image")
+# What virtiofs_partition takes; path and state are those of the share.
+STORAGE_KEYS = (
+    *STORAGE_PLACES,
+    "label",
+    "size",
+    "fstype",
+    "reserved_percent",
+    "mkfs_options",
+    "mount_options",
+    "allow_suid",
+    "allow_dev",
+    "passno",
+    *DIRECTORY_OPTIONS,
+    "grow",
+    "overwrite",
+)
 
 _KEYS = (
     "name",
@@ -98,9 +115,7 @@ def _share(item: Any, number: int) -> Share:
     if not isinstance(name, str) or not name:
         raise AnsibleFilterError(f"item {number} of virtiofs_host_shares has no name, or one that is no string")
     where = f"the share {name!r}"
-    unknown = sorted(set(item) - set(_KEYS))
-    if unknown:
-        raise AnsibleFilterError(f"{where} has keys that are unknown: {', '.join(map(str, unknown))}")
+    _refuse_unknown(item, _KEYS, where)
     if "/" in name or name in (".", ".."):
         raise AnsibleFilterError(f"{where} would not be one directory: a name has no slash and is not '.' or '..'")
     if item.get("domains") is None:
@@ -152,6 +167,7 @@ def _storage(raw: Any, name: str, where: str) -> Mapping[str, Any] | None:
     for key, instead in (("path", "the path of the share"), ("state", "the state of the share")):
         if key in raw:
             raise AnsibleFilterError(f"{where}, storage has a {key}: {instead} says it")
+    _refuse_unknown(raw, STORAGE_KEYS, f"{where}, storage")
     places = [place for place in STORAGE_PLACES if raw.get(place) is not None]
     if len(places) != 1:
         found = " and ".join(places) if places else "none of them"
@@ -169,11 +185,7 @@ def read_overrides(raw: Any) -> Mapping[str, Mapping[str, Any]]:
     for tag, override in raw.items():
         if not isinstance(override, Mapping):
             raise AnsibleFilterError(f"virtiofs_guest_overrides, {tag!r} is {override!r}: write path or options")
-        unknown = sorted(set(override) - set(_OVERRIDES))
-        if unknown:
-            raise AnsibleFilterError(
-                f"virtiofs_guest_overrides, {tag!r} has keys that are unknown: {', '.join(map(str, unknown))}"
-            )
+        _refuse_unknown(override, _OVERRIDES, f"virtiofs_guest_overrides, {tag!r}")
     return raw
 
 
@@ -351,6 +363,14 @@ def proofs(shares: Any, domain: str, overrides: Any = None, root: str = ROOT) ->
         for mount in mounts_of(read_shares(shares), domain, read_overrides(overrides))
         if mount.share.present
     ]
+
+
+def _refuse_unknown(given: Iterable[Any], known: Sequence[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise AnsibleFilterError(f"{where} has the unknown key {key!r}: {hint}")
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -39,6 +39,18 @@ def shared(run: Played, host: str) -> list[str]:
     return [tag for result in run.of("virtiofs_domain", host) for one in result["domains"] for tag in one["config"]]
 
 
+@pytest.mark.parametrize("guests", [{}, {"vm1": guest("hv1")}], ids=["the role alone", "with a guest"])
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["run", "check"])
+def test_a_misspelt_key_is_told_with_the_nearest_one(
+    tmp_path: Path, guests: dict[str, Any], options: tuple[str, ...]
+) -> None:
+    shares = [{"name": "data", "path": str(tmp_path / "data"), "domain": ["vm1"]}]
+    run = play(tmp_path, SHARE, {"hv1": hypervisor(node(tmp_path, "n", {"vm1": {}}), shares)}, guests, *options)
+    assert run.returncode != 0
+    assert "the share 'data' has the unknown key 'domain': did you mean 'domains'?" in run.output
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("extra", [{}, ONE_BY_ONE], ids=["all at once", "one by one"])
 def test_the_only_hypervisor_is_away(tmp_path: Path, listed: list[dict[str, Any]], extra: dict[str, Any]) -> None:
     run = play(tmp_path, SHARE, {"hv1": away(listed)}, {"vm1": guest("hv1")}, extra=extra)

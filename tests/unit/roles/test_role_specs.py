@@ -66,7 +66,7 @@ def test_a_share_accepts_every_option_of_a_domain_share():
 
 def test_storage_accepts_every_option_of_a_partition_but_path_and_state():
     theirs = set(item_options("virtiofs_partition", "partitions")) - {"path", "state"}
-    assert theirs == set(share_options()["storage"]["options"])
+    assert theirs == set(share_options()["storage"]["options"]) == set(shares.STORAGE_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,13 @@ def test_filesystems_are_those_of_present_storage():
         ([{"name": "a"}], "the share 'a' has no domains"),
         ([item(domains="vm1")], "the share 'a', domains is 'vm1': write a list"),
         ([item(domains=[1])], "the share 'a', domains has 1: write a string"),
-        ([item(domian=["vm1"])], "the share 'a' has keys that are unknown: domian"),
+        ([item(domian=["vm1"])], "the share 'a' has the unknown key 'domian': did you mean 'domains'?"),
+        ([item(read_only=True)], "the share 'a' has the unknown key 'read_only': did you mean 'readonly'?"),
+        ([item(zzz=1)], "the share 'a' has the unknown key 'zzz': there are allow_unsafe_source, automount, binary, "),
+        (
+            [item(storage={"disc": "/dev/sda", "size": "1GiB"})],
+            "the share 'a', storage has the unknown key 'disc': did you mean 'disk'?",
+        ),
         ([item(state="wiped")], "the share 'a' has state 'wiped'"),
         ([item(tag=7)], "the share 'a', tag has 7"),
         ([item(path="srv")], "the share 'a', path is 'srv': write an absolute path"),
@@ -236,7 +242,10 @@ def test_a_list_that_is_wrong_is_refused_with_its_item(broken: Any, sentence: st
     [
         (["a"], "virtiofs_guest_overrides is ['a']"),
         ({"a": "/mnt"}, "virtiofs_guest_overrides, 'a' is '/mnt'"),
-        ({"a": {"mount": "/mnt"}}, "virtiofs_guest_overrides, 'a' has keys that are unknown: mount"),
+        (
+            {"a": {"mount": "/mnt"}},
+            "virtiofs_guest_overrides, 'a' has the unknown key 'mount': did you mean 'automount'?",
+        ),
         ({"a": {"path": "mnt"}}, "virtiofs_guest_overrides, 'a', path is 'mnt'"),
         ({"a": {"path": "/mnt", "options": "ro"}}, "virtiofs_guest_overrides, 'a', options is 'ro': write a list"),
     ],
