@@ -98,3 +98,11 @@ def test_what_there_is_has_a_line_on_its_page(page: str, things: str):
     names = {path.parent.name if path.stem == "molecule" else path.stem for path in ROOT.glob(things)}
     assert names
     assert sorted(name for name in names if not re.search(rf"^\| `[^`]*\b{name}\b[^`]*` \|", text, re.MULTILINE)) == []
+
+
+def test_the_changelog_mends_nothing_that_was_never_released():
+    if (ROOT / "changelogs/changelog.yaml").exists():
+        return
+    fragments = list((ROOT / "changelogs/fragments").glob("*.yml"))
+    assert fragments
+    assert [_name(path) for path in fragments if re.search(r"^bugfixes:", _text(path), re.MULTILINE)] == []
