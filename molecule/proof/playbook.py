@@ -74,8 +74,12 @@ def play(
     limit: str | None = None,
     options: tuple[str, ...] = (),
     timeout: int = 600,
+    killed_at: int | None = None,
 ) -> Run:
-    """Run a playbook (a path, or a name like ``virtio.fs.share``) with the inventory that the scenario uses."""
+    """Run a playbook (a path, or a name like ``virtio.fs.share``) with the inventory that the scenario uses.
+
+    ``killed_at``: the controller is killed in the middle of the task of that number, counted from 1.
+    """
     argv = ["ansible-playbook", *inventory_options(), *options]
     if extra:
         argv += ["--extra-vars", json.dumps(extra)]
@@ -92,6 +96,8 @@ def play(
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
         }
+        if killed_at is not None:
+            environment |= {"ANSIBLE_CALLBACKS_ENABLED": "results,kill", "PROOF_KILL_AT": str(killed_at)}
         # Output goes to a file: a background ssh master would hold a pipe open after the play has ended.
         with (Path(folder) / "output").open("w+") as output:
             done = subprocess.run(
