@@ -12,9 +12,10 @@ from lxml import etree
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document, canonical, serialised
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 UUID = "7bd53d1f-7c26-4b4f-9a6c-0f0d8b4a7b11"

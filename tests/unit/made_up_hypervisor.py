@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,15 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
     RemoveShare,
     ShareMemory,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, Waiting, plan_live
+from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, plan_live
+from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import Waiting, restart_required
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import (
     Item,
     check_host,
     check_images,
     check_sources,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Define,
     RemoveManagedSave,
@@ -56,6 +57,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document imp
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.pending_edits import pending_edits
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan
 
 
@@ -99,7 +101,7 @@ def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, hos
         not_yet=tuple(not_yet),
         result={
             "domains": [each.result for each in plans],
-            "restart_required": [entry for each in plans for entry in _restart_required(each)],
+            "restart_required": restart_required(item for each in plans for item in each.waiting),
         },
     )
 
@@ -300,21 +302,6 @@ def _batches(restarts: Sequence[Restart], parallel: int) -> tuple[Any, ...]:
         return tuple(restarts)
     groups = [tuple(restarts[at : at + parallel]) for at in range(0, len(restarts), parallel)]
     return tuple(group[0] if len(group) == 1 else RestartTogether(group) for group in groups)
-
-
-def _restart_required(each: _DomainPlan) -> list[dict[str, Any]]:
-    tags: dict[Any, list[str]] = {}
-    for item in each.waiting:
-        tags.setdefault((item.domain, item.reason), []).append(item.tag)
-    return [
-        {
-            "domain": domain,
-            "reason": reason.code,
-            "tags": waiting,
-            "message": f"domain {domain} must be shut down and started for {', '.join(waiting)}: {reason.words}",
-        }
-        for (domain, reason), waiting in tags.items()
-    ]
 
 
 def _result(wanted: Wanted, live: LivePlan, restarts: bool) -> dict[str, Any]:

@@ -10,39 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import (
+    APPLY_CONFIG,
+    DAEMON_DEAD,
+    MOUNT_UNKNOWN,
+    MOUNTED,
+    NO_FREE_PORT,
+    NO_HOTPLUG,
+    NO_SHARED_MEMORY,
+    Reason,
+    Waiting,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import AttachLive, DetachLive, Reattach
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory, pci_ports, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, serialised_element
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, Version, dotted
 
 _HOTPLUG: Version = (7, 9, 0)
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why something waits for a restart: a code for a program, and words."""
-
-    code: str
-    words: str
-
-
-APPLY_CONFIG = Reason("apply_config", "only the definition was to be changed (apply: config)")
-NO_SHARED_MEMORY = Reason("no_shared_memory", "its running memory is not shared")
-NO_FREE_PORT = Reason("no_free_port", "the running machine has no free PCI port (spare_ports adds some)")
-NO_HOTPLUG = Reason("not_supported", "this libvirt driver has no hot-plug of virtiofs")
-DAEMON_DEAD = Reason("daemon_dead", "its virtiofsd is dead")
-MOUNTED = Reason("mounted", "the guest has it mounted (force_detach would change it under the guest)")
-MOUNT_UNKNOWN = Reason("mount_unknown", "nobody can tell whether the guest has it mounted (force_detach)")
-
-
-@dataclass(frozen=True)
-class Waiting:
-    domain: str
-    tag: str
-    reason: Reason
 
 
 @dataclass(frozen=True)

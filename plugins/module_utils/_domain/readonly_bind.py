@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind, Host, Version
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import BEFORE_LIBVIRT

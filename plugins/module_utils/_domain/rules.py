@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, can_hold, path
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host, Version, dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import plan_live
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import Waiting
+from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import DAEMON_DEAD, Waiting
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
@@ -60,23 +59,7 @@ def waiting(domain: Domain, host: Host) -> tuple[Waiting, ...]:
     wanted = Wanted(state, tuple(Item(domain.name, share) for share in config.values()))
     found = plan_live.plan_live(wanted, state.config.root, config, Options(), host).waiting
     dead = (tag for tag in live if tag in state.dead and tag not in config)
-    return (*found, *(Waiting(domain.name, tag, plan_live.DAEMON_DEAD) for tag in dead))
-
-
-def restart_required(found: tuple[Waiting, ...]) -> list[dict[str, Any]]:
-    """As virtiofs_domain returns it: one entry for each domain and reason."""
-    tags: dict[Any, list[str]] = {}
-    for each in found:
-        tags.setdefault((each.domain, each.reason), []).append(each.tag)
-    return [
-        {
-            "domain": name,
-            "reason": reason.code,
-            "tags": each,
-            "message": f"domain {name} must be shut down and started for {', '.join(each)}: {reason.words}",
-        }
-        for (name, reason), each in tags.items()
-    ]
+    return (*found, *(Waiting(domain.name, tag, DAEMON_DEAD) for tag in dead))
 
 
 def _differences(config: Share, live: Share) -> tuple[str, ...]:

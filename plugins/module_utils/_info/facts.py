@@ -10,9 +10,10 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 

@@ -13,11 +13,11 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import drift
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 Problem = dict[str, Any]

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._info import result, sources
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import guest_agent
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo

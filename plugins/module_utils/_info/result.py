@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import dotted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import restart_required
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import adopt, drift
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, memory_backing, problems
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import dotted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
@@ -70,7 +71,7 @@ def _domain(domain: Domain, facts: Facts) -> dict[str, Any]:
         "drift": [
             {"tag": each.tag, "kind": each.kind, "options": list(each.options)} for each in drift.drift(domain)
         ],
-        "restart_required": drift.restart_required(drift.waiting(domain, facts.host)),
+        "restart_required": restart_required(drift.waiting(domain, facts.host)),
         "guest_mounts": _guest_mounts(domain),
     }
 

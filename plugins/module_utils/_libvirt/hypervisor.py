@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable
 from typing import Any, Callable
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import DomainState, Version
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import document, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._errors import Gone, Lost, VirtiofsError
@@ -29,6 +28,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._libvirt.connection impo
     words,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_list import DomainList
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, Version
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.pid_files import DaemonFiles
 
 __all__ = ["Gone", "Hypervisor", "available"]
