@@ -328,9 +328,13 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain import read
+from ansible_collections.virtio.fs.plugins.module_utils._domain.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._domain.read import read
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import SHARE_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import system_python
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
 def main() -> None:
@@ -368,7 +372,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     system_python.use_one_with_libvirt()
-    read.run(module)
+    hypervisor = Hypervisor(module.params["uri"] or "qemu:///system")
+    reconcile(
+        module,
+        lambda: wanted(module.params),
+        lambda checked: read(checked, hypervisor, public=module._diff),
+        plan,
+        hypervisor,
+    )
 
 
 if __name__ == "__main__":

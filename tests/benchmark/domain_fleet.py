@@ -33,9 +33,12 @@ import libvirt
 from ansible.module_utils.testing import patch_module_args
 from lxml import etree
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain import read
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options
+from ansible_collections.virtio.fs.plugins.module_utils._domain.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._domain.read import read
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Options, wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 from ansible_collections.virtio.fs.plugins.modules import virtiofs_domain
 
 _open = libvirt.open
@@ -95,7 +98,7 @@ def _measure(count: int, words: str, document: str, directory: Path) -> str:
     # The driver's state belongs to a connection: the module is given this one.
     libvirt.open = lambda uri: connection
     atexit.register(connection.close)
-    wanted = [
+    shares = [
         {"domain": f"vm{number}", "tag": source.name, "source": str(source)}
         for number in range(count)
         for source in sources
@@ -105,8 +108,8 @@ def _measure(count: int, words: str, document: str, directory: Path) -> str:
         min(_seconds(action) for dummy in range(_TIMES))
         for action in (
             lambda: _read_all(connection),
-            lambda: results.append(_run_job(wanted)),
-            lambda: results.append(_run(wanted)),
+            lambda: results.append(_run_job(shares)),
+            lambda: results.append(_run(shares)),
         )
     )
     assert all(not result["changed"] and len(result["domains"]) == count for result in results), results[0]
@@ -123,7 +126,14 @@ def _size(connection: Any) -> int:
 def _run_job(shares: list[dict[str, Any]]) -> dict[str, Any]:
     """Without what AnsibleModule does to arguments and results."""
     module = _Module(shares)
-    read.run(module)
+    hypervisor = Hypervisor(module.params["uri"])
+    reconcile(
+        module,
+        lambda: wanted(module.params),
+        lambda checked: read(checked, hypervisor, public=False),
+        plan,
+        hypervisor,
+    )
     return module.result
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item, check_sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import check_sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from lxml import etree
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document, canonical, serialised
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
@@ -50,8 +50,8 @@ def state(config: str, live: str | None = None, **options: Any) -> DomainState:
     return DomainState(config=Document(config), live=None if live is None else Document(live), **given)
 
 
-def wanted(config: str, *items: Item, exclusive: bool = False) -> Wanted:
-    return Wanted(state(config), items, exclusive)
+def wanted(config: str, *items: Item, exclusive: bool = False) -> WantedDomain:
+    return WantedDomain(state(config), items, exclusive)
 
 
 def options(**given: Any) -> Options:

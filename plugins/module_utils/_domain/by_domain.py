@@ -7,39 +7,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options of the module that are not about one share. ``shutdown_timeout`` is in seconds."""
-
-    memory: str = "memfd"
-    numa_cell: str = "auto"
-    apply: str = "live"
-    restart_parallel: int = 1
-    shutdown_timeout: float = 120
-    force_off: bool = False
-    force_detach: bool = False
-    remove_managed_save: bool = False
-    allow_pending: bool = False
-    allow_foreign: bool = False
-    spare_ports: int = 0
-    exclusive: bool = False
-    exclusive_system: bool = False
-    domains: tuple[str, ...] = ()
-    fstab: str = "/etc/fstab"
-
-
-@dataclass(frozen=True)
-class Wanted:
+class WantedDomain:
     """What one domain shall have. ``exclusive``: and no other virtiofs share.
 
     ``exclusive_system``: not even one that the domain itself stands on.
@@ -95,6 +74,14 @@ class Wanted:
         return {tag: share.differences(live[tag]) for share, tag in tags if tag in live}
 
 
+@dataclass(frozen=True)
+class State:
+    """What was read: each domain with what it shall have, and the hypervisor."""
+
+    domains: tuple[WantedDomain, ...]
+    host: Host
+
+
 @dataclass
 class _Group:
     state: DomainState
@@ -103,7 +90,7 @@ class _Group:
 
 def by_domain(
     states: Mapping[str, DomainState], items: Sequence[Item], options: Options, host: Host
-) -> tuple[Wanted, ...]:
+) -> tuple[WantedDomain, ...]:
     """The items, grouped by the domain that their names and UUIDs mean, in the order of the list.
 
     A read-only share has become what this host can do for it.
@@ -122,7 +109,7 @@ def by_domain(
     for name in options.domains:
         groups.setdefault(states[name].uuid, _Group(states[name]))
     return tuple(
-        Wanted(
+        WantedDomain(
             group.state,
             _realised(group.state, group.items.values(), host),
             options.exclusive,
@@ -135,11 +122,6 @@ def by_domain(
 def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
     existing = state.config_shares
     return tuple([readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items])
-
-
-def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:
-    """Every name or UUID that is used, once."""
-    return tuple(dict.fromkeys([*(item.domain for item in items), *domains]))  # type: ignore[misc]
 
 
 def _tags(state: DomainState) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
     AddPorts,
     AddShare,
@@ -26,12 +26,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, plan_live
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import Waiting, restart_required
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import (
-    Item,
-    check_host,
-    check_images,
-    check_sources,
-)
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import check_host, check_images, check_sources
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Define,
@@ -39,6 +34,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Restart,
     RestartTogether,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain.warnings import (
     first_share,
     kept_although_unlisted,
@@ -75,11 +71,12 @@ class _DomainPlan:
     result: Mapping[str, Any] | None = None
 
 
-def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, host: Host) -> Plan:
-    """``domains`` are the items by the domain that they mean.
+def plan(asked: Wanted, state: State) -> Plan:
+    """What there is to do, for all domains.
 
     :raises VirtiofsError: something wanted cannot be had or is refused; nothing was changed.
     """
+    items, options, domains, host = asked.items, asked.options, state.domains, state.host
     not_yet = [*check_host(items, host), *check_sources(items, host.directories)]
     if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
         not_yet.append("no virtiofsd is installed on the hypervisor")
@@ -106,7 +103,7 @@ def plan(domains: Sequence[Wanted], items: Sequence[Item], options: Options, hos
     )
 
 
-def edits_of(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[Edit, ...]:
+def edits_of(root: Element, wanted: WantedDomain, options: Options, host: Host) -> tuple[Edit, ...]:
     """What a definition lacks of what is wanted; nothing when it has all of it.
 
     :raises VirtiofsError: the definition has what is in the way.
@@ -133,7 +130,7 @@ def edits_of(root: Element, wanted: Wanted, options: Options, host: Host) -> tup
     return tuple(edits)
 
 
-def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple[Edit, ...]:
+def edited(root: Element, wanted: WantedDomain, options: Options, host: Host) -> tuple[Edit, ...]:
     """Edit a definition until it has what is wanted. Returns what was done."""
     edits = edits_of(root, wanted, options, host)
     for edit in edits:
@@ -141,7 +138,7 @@ def edited(root: Element, wanted: Wanted, options: Options, host: Host) -> tuple
     return edits
 
 
-def _missing_ports(root: Element, added: int, wanted: Wanted, options: Options) -> int:
+def _missing_ports(root: Element, added: int, wanted: WantedDomain, options: Options) -> int:
     """Root ports to add until ``spare_ports`` are left when the new shares have taken theirs."""
     if not options.spare_ports or not wanted.present or not pci_ports.is_express(root):
         return 0
@@ -149,7 +146,7 @@ def _missing_ports(root: Element, added: int, wanted: Wanted, options: Options) 
     return max(0, options.spare_ports + unplaced - (pci_ports.free_places(root) or 0))
 
 
-def _plan_domain(wanted: Wanted, options: Options, host: Host) -> _DomainPlan:
+def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainPlan:
     state = wanted.state
     if not state.persistent:
         raise VirtiofsError(f"domain {state.name} is transient: it has no definition to keep a share in")
@@ -245,7 +242,7 @@ def _without(root: Element, tags: Sequence[str]) -> Element:
     return copied
 
 
-def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: Wanted) -> None:
+def _refuse_other_filesystems(root: Element, found: Mapping[str, Share], wanted: WantedDomain) -> None:
     tags = [item.share.tag for item in wanted.present]
     for tag in tags:
         if any(tag in shares and shares[tag].source is None for shares in (found, wanted.state.live_shares)):
@@ -288,7 +285,7 @@ def _restart(state: DomainState, root: Element, options: Options) -> Restart:
     return Restart(state.name, state.uuid, tuple(kept), options.shutdown_timeout, options.force_off)
 
 
-def _change(wanted: Wanted, options: Options, host: Host) -> Change | None:
+def _change(wanted: WantedDomain, options: Options, host: Host) -> Change | None:
     public = wanted.state.public
     if public is None:
         return None
@@ -304,7 +301,7 @@ def _batches(restarts: Sequence[Restart], parallel: int) -> tuple[Any, ...]:
     return tuple(group[0] if len(group) == 1 else RestartTogether(group) for group in groups)
 
 
-def _result(wanted: Wanted, live: LivePlan, restarts: bool) -> dict[str, Any]:
+def _result(wanted: WantedDomain, live: LivePlan, restarts: bool) -> dict[str, Any]:
     state = wanted.state
     tags = list(wanted.tags)
     waiting = [] if restarts else [each.tag for each in live.waiting]

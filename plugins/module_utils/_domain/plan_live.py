@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import (
     APPLY_CONFIG,
     DAEMON_DEAD,
@@ -21,9 +21,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required
     Reason,
     Waiting,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import AttachLive, DetachLive, Reattach
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory, pci_ports, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, serialised_element
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
@@ -43,7 +43,7 @@ class LivePlan:
 
 
 def plan_live(
-    wanted: Wanted, config: Element, before: Mapping[str, Share], options: Options, host: Host
+    wanted: WantedDomain, config: Element, before: Mapping[str, Share], options: Options, host: Host
 ) -> LivePlan:
     """``config`` is the definition as it shall be, ``before`` what it had.
 
@@ -124,7 +124,7 @@ def _why_no_hotplug(host: Host) -> Reason | None:
     return None
 
 
-def _why_kept(wanted: Wanted, tag: str, options: Options) -> Reason | None:
+def _why_kept(wanted: WantedDomain, tag: str, options: Options) -> Reason | None:
     if options.force_detach or wanted.unmounted_by_caller(tag):
         return None
     mounted = wanted.state.mounted.get(tag)
@@ -133,7 +133,7 @@ def _why_kept(wanted: Wanted, tag: str, options: Options) -> Reason | None:
     return MOUNTED if mounted else None
 
 
-def _refuse_mounted(wanted: Wanted, tag: str, options: Options) -> None:
+def _refuse_mounted(wanted: WantedDomain, tag: str, options: Options) -> None:
     reason = _why_kept(wanted, tag, options)
     if reason is None:
         return

@@ -15,8 +15,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version

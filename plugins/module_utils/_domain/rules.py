@@ -2,33 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may be asked for, checked for all items before anything changes. Pure.
-
-libvirt checks neither the tag, nor the queue size, nor that the source is there: all three fail only when the
-domain starts.
-"""
+"""What this hypervisor can do of what is asked for, and what may be shared. Pure."""
 
 from __future__ import annotations
 
-import functools
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, can_hold, path
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, path
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
-
-# struct virtio_fs_config in the virtio specification.
-TAG_BYTES = 36
-
-QUEUE_MAXIMUM = 1024
 
 _VIRTIOFS: Version = (6, 2, 0)
 
@@ -39,46 +29,6 @@ _IN_A_SESSION: Version = (10, 0, 0)
 
 # Where the role puts shares: it shows every one of them.
 _SHARES_ROOTS = ("/shared",)
-
-
-# Few sources are shared with many domains.
-@functools.cache
-def _path_problem(path: str) -> str | None:
-    return paths.problem_with_path(path) or (None if can_hold(path) else "has a character that XML cannot hold")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One entry of ``shares``."""
-
-    domain: str
-    share: Share
-    absent: bool = False
-    require_mountpoint: bool = False
-    guest_unmounted: bool = False
-    allow_unsafe_source: bool = False
-    # Where the share is given by a read-only bind mount: what is mounted there.
-    bound_source: str | None = None
-
-    @property
-    def label(self) -> str:
-        return f"share {_shown(self.share.tag)} of domain {_shown(self.domain)}"
-
-
-def _shown(name: str) -> str:
-    """A name in a sentence, which is one line and gives no orders to a terminal."""
-    return name if name.isprintable() else repr(name)
-
-
-def check_items(items: Iterable[Item]) -> None:
-    """Everything that can be said without looking at the machine.
-
-    :raises VirtiofsError: naming the item and the option.
-    """
-    for item in items:
-        problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
-        if problem:
-            raise VirtiofsError(f"{item.label}: {problem}")
 
 
 def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
@@ -183,45 +133,6 @@ def _above(path: str) -> Iterator[str]:
     while path not in ("/", ""):
         path = posixpath.dirname(path)
         yield path
-
-
-def _tag_problem(tag: str) -> str | None:
-    size = len(tag.encode("utf-8", "surrogateescape"))
-    if not tag:
-        return "tag is empty"
-    if not tag.isprintable():
-        return "tag has a character that cannot be printed"
-    if size > TAG_BYTES:
-        return f"tag has {size} bytes, at most {TAG_BYTES} fit"
-    return None
-
-
-def _value_problem(share: Share) -> str | None:
-    if share.source is None:
-        return "source is missing"
-    problem = _path_problem(share.source)
-    if problem:
-        return f"source: {share.source!r} {problem}"
-    queue = share.queue
-    if queue is not None and (not 1 <= queue <= QUEUE_MAXIMUM or queue & (queue - 1)):
-        return f"queue must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
-    if share.thread_pool is not None and share.thread_pool < 0:
-        return f"thread_pool must not be negative, not {share.thread_pool}"
-    if share.open_files is not None and share.open_files < 1:
-        return f"open_files must be at least 1, not {share.open_files}"
-    if share.binary is not None:
-        problem = _path_problem(share.binary)
-        if problem:
-            return f"binary: {share.binary!r} {problem}"
-    return _idmap_problem(share.idmap)
-
-
-def _idmap_problem(idmap: IdMap | None) -> str | None:
-    for kind in ("uid", "gid") if idmap is not None else ():
-        for item in getattr(idmap, kind):
-            if item.start < 0 or item.target < 0 or item.count < 1:
-                return f"idmap: {kind}: start and target must not be negative, and count at least 1"
-    return None
 
 
 def _idmap_refused(share: Share, uri: str) -> str | None:

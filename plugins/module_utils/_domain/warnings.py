@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -71,7 +71,7 @@ def _is_c(daemon: Virtiofsd | None) -> bool:
     return daemon is not None and daemon.flavour == "c"
 
 
-def kept_although_unlisted(wanted: Wanted) -> tuple[str, ...]:
+def kept_although_unlisted(wanted: WantedDomain) -> tuple[str, ...]:
     """Which shares ``exclusive`` leaves, and why."""
     return tuple(
         f"domain {wanted.state.name} keeps the share {tag} although no item names it: {reason} "

@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import plan_live
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, Wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import DAEMON_DEAD, Waiting
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain
 
@@ -56,7 +56,7 @@ def waiting(domain: Domain, host: Host) -> tuple[Waiting, ...]:
         return ()
     state = dataclasses.replace(domain.state, mounted=_mounted(domain))
     config, live = domain.config, domain.live
-    wanted = Wanted(state, tuple(Item(domain.name, share) for share in config.values()))
+    wanted = WantedDomain(state, tuple(Item(domain.name, share) for share in config.values()))
     found = plan_live.plan_live(wanted, state.config.root, config, Options(), host).waiting
     dead = (tag for tag in live if tag in state.dead and tag not in config)
     return (*found, *(Waiting(domain.name, tag, DAEMON_DEAD) for tag in dead))

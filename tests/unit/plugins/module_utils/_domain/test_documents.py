@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.plan import edited
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import Item, check_items
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, check_items
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory as domain_xml_memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.as_running import as_running

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain import plan as domain_plan
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import Options, by_domain
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, by_domain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.readonly_bind import MakeBind, RemoveBind, path_for
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind, Directory, Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
@@ -23,6 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Restart,
     RestartTogether,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Options, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
@@ -45,7 +46,8 @@ def _plan(domain: Any, *items: Any, on: Any = None, **given: Any) -> Plan:
 
 
 def _plan_all(states: dict[str, Any], items: Any, chosen: Options, on: Host) -> Plan:
-    return domain_plan.plan(by_domain(states, items, chosen, on), items, chosen, on)
+    asked = Wanted(tuple(items), chosen)
+    return domain_plan.plan(asked, State(by_domain(states, items, chosen, on), on))
 
 
 def _kinds(plan: Plan) -> list[type]:

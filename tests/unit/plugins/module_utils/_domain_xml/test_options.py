@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters
-from ansible_collections.virtio.fs.plugins.module_utils._domain.read import _item
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as share_elements
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import parse
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
@@ -26,20 +25,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options impo
     Option,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.modules import virtiofs_domain
 
 ROLE = Path(__file__).resolve().parents[5] / "roles/virtiofs_host"
-ITEM = {
-    "domain": "vm1",
-    "tag": "data",
-    "source": "/srv/data",
-    "state": "present",
-    "require_mountpoint": False,
-    "guest_unmounted": False,
-    "allow_unsafe_source": False,
-}
-
 each_option = pytest.mark.parametrize("option", SHARE_OPTIONS, ids=lambda option: option.name)
 
 
@@ -113,15 +101,7 @@ def test_the_role_offers_it_and_its_page_names_it(option: Option) -> None:
     assert option.name in filters.DOMAIN_OPTIONS
 
 
-@each_option
-def test_the_module_takes_it_from_an_item(option: Option) -> None:
-    given = {"uid": [{"start": 0, "target": 1000, "count": 1}], "gid": None} if option.kind is ID_MAP else 1
-    assert getattr(_item({**ITEM, option.name: given}).share, option.name) is not None
-
-
 def test_an_option_that_the_table_lacks_is_an_error() -> None:
-    with pytest.raises(VirtiofsError, match="share data of domain vm1, no_such_option: there is no such option"):
-        _item({**ITEM, "no_such_option": True})
     with pytest.raises(TypeError, match="no_such_option"):
         Share("data", no_such_option=True)
 

@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
-from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import check_host, check_items
+from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import check_host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import check_items
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory as domain_xml_memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import pci_ports
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.capabilities import has_virtiofs

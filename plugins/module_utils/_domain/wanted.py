@@ -1,0 +1,197 @@
+# Copyright (c) 2026 the virtio.fs authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked for, checked once and before anything is read. Pure.
+
+libvirt checks neither the tag, nor the queue size, nor that the source is there: all three fail only when the domain
+starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import can_hold
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._system import paths
+
+# struct virtio_fs_config in the virtio specification.
+TAG_BYTES = 36
+
+QUEUE_MAXIMUM = 1024
+
+
+# What an item has besides the share itself.
+_OF_THE_ITEM = ("domain", "state", "require_mountpoint", "guest_unmounted", "allow_unsafe_source")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of ``shares``."""
+
+    domain: str
+    share: Share
+    absent: bool = False
+    require_mountpoint: bool = False
+    guest_unmounted: bool = False
+    allow_unsafe_source: bool = False
+    # Where the share is given by a read-only bind mount: what is mounted there.
+    bound_source: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"share {_shown(self.share.tag)} of domain {_shown(self.domain)}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the module that are not about one share. ``shutdown_timeout`` is in seconds."""
+
+    memory: str = "memfd"
+    numa_cell: str = "auto"
+    apply: str = "live"
+    restart_parallel: int = 1
+    shutdown_timeout: float = 120
+    force_off: bool = False
+    force_detach: bool = False
+    remove_managed_save: bool = False
+    allow_pending: bool = False
+    allow_foreign: bool = False
+    spare_ports: int = 0
+    exclusive: bool = False
+    exclusive_system: bool = False
+    domains: tuple[str, ...] = ()
+    fstab: str = "/etc/fstab"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of the module, checked."""
+
+    items: tuple[Item, ...]
+    options: Options
+
+
+def wanted(given: Mapping[str, Any]) -> Wanted:
+    """The options as the module takes them, checked; those that the user left out are None, or have their default.
+
+    :raises VirtiofsError: naming the item and the option.
+    """
+    items = tuple(_item(entry) for entry in given["shares"])
+    _check(given, items)
+    return Wanted(items, _options(given))
+
+
+def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
+    check_items(items)
+    for name, least in (("restart_parallel", 1), ("shutdown_timeout", 1), ("spare_ports", 0)):
+        if given[name] < least:
+            raise VirtiofsError(f"{name} must be at least {least}, not {given[name]}")
+    if given["exclusive"] and not items and not given["confirm_empty"]:
+        raise VirtiofsError(
+            "exclusive with an empty list of shares would remove every virtiofs share of the domains: set confirm_empty"
+        )
+    if given["exclusive_system"] and not given["exclusive"]:
+        raise VirtiofsError("exclusive_system has a meaning only with exclusive")
+    if given["domains"] and not given["exclusive"]:
+        raise VirtiofsError("domains has a meaning only with exclusive")
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    taken = {field.name: given[field.name] for field in dataclasses.fields(Options)}
+    return Options(**{**taken, "domains": tuple(given["domains"])})
+
+
+def _item(entry: Mapping[str, Any]) -> Item:
+    given = {name: value for name, value in entry.items() if value is not None and name not in _OF_THE_ITEM}
+    unknown = sorted(given.keys() - BY_NAME.keys() - {"tag", "source"})
+    if unknown:
+        # The argument spec has it, and the table does not: left out without a word, the share would lack it.
+        raise VirtiofsError(f"share {entry['tag']} of domain {entry['domain']}, {unknown[0]}: there is no such option")
+    if "idmap" in given:
+        given["idmap"] = _idmap(given["idmap"])
+    return Item(
+        domain=entry["domain"],
+        share=Share(**given),
+        absent=entry["state"] == "absent",
+        require_mountpoint=entry["require_mountpoint"],
+        guest_unmounted=entry["guest_unmounted"],
+        allow_unsafe_source=entry["allow_unsafe_source"],
+    )
+
+
+def _idmap(given: Mapping[str, Any]) -> IdMap:
+    return IdMap(**{kind: tuple(IdRange(**entry) for entry in given[kind] or ()) for kind in ("uid", "gid")})
+
+
+def check_items(items: Iterable[Item]) -> None:
+    """Everything that can be said without looking at the machine.
+
+    :raises VirtiofsError: naming the item and the option.
+    """
+    for item in items:
+        problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
+        if problem:
+            raise VirtiofsError(f"{item.label}: {problem}")
+
+
+def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:
+    """Every name or UUID that is used, once."""
+    return tuple(dict.fromkeys([*(item.domain for item in items), *domains]))  # type: ignore[misc]
+
+
+def _shown(name: str) -> str:
+    """A name in a sentence, which is one line and gives no orders to a terminal."""
+    return name if name.isprintable() else repr(name)
+
+
+def _tag_problem(tag: str) -> str | None:
+    size = len(tag.encode("utf-8", "surrogateescape"))
+    if not tag:
+        return "tag is empty"
+    if not tag.isprintable():
+        return "tag has a character that cannot be printed"
+    if size > TAG_BYTES:
+        return f"tag has {size} bytes, at most {TAG_BYTES} fit"
+    return None
+
+
+def _value_problem(share: Share) -> str | None:
+    if share.source is None:
+        return "source is missing"
+    problem = _path_problem(share.source)
+    if problem:
+        return f"source: {share.source!r} {problem}"
+    queue = share.queue
+    if queue is not None and (not 1 <= queue <= QUEUE_MAXIMUM or queue & (queue - 1)):
+        return f"queue must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
+    if share.thread_pool is not None and share.thread_pool < 0:
+        return f"thread_pool must not be negative, not {share.thread_pool}"
+    if share.open_files is not None and share.open_files < 1:
+        return f"open_files must be at least 1, not {share.open_files}"
+    if share.binary is not None:
+        problem = _path_problem(share.binary)
+        if problem:
+            return f"binary: {share.binary!r} {problem}"
+    return _idmap_problem(share.idmap)
+
+
+def _idmap_problem(idmap: IdMap | None) -> str | None:
+    for kind in ("uid", "gid") if idmap is not None else ():
+        for item in getattr(idmap, kind):
+            if item.start < 0 or item.target < 0 or item.count < 1:
+                return f"idmap: {kind}: start and target must not be negative, and count at least 1"
+    return None
+
+
+# Few sources are shared with many domains.
+@functools.cache
+def _path_problem(path: str) -> str | None:
+    return paths.problem_with_path(path) or (None if can_hold(path) else "has a character that XML cannot hold")
