@@ -5,22 +5,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from proof import domains, mounts
-from proof.machine import wait_until
+from proof.machine import Machine, wait_until
 from proof.playbook import Run, play
 
 LIMIT = "hv1,vm1"
 # Each run has a share to add and one to take away, one of them with a partition; a third one stays.
-KEPT = {"name": "kept", "path": "/srv/proof/kept", "domains": ["vm1"], "mount": "/srv/kept"}
-DISK = {
+KEPT: dict[str, object] = {"name": "kept", "path": "/srv/proof/kept", "domains": ["vm1"], "mount": "/srv/kept"}
+DISK: dict[str, object] = {
     "name": "disk",
     "storage": {"disk": "/dev/disk/by-id/lab-hv1-disk0", "size": "64MiB", "label": "proof_disk"},
     "domains": ["vm1"],
     "mount": "/srv/disk",
 }
-PLAIN = {"name": "plain", "path": "/srv/proof/plain", "domains": ["vm1"], "mount": "/srv/plain"}
+PLAIN: dict[str, object] = {"name": "plain", "path": "/srv/proof/plain", "domains": ["vm1"], "mount": "/srv/plain"}
 # Of about thirty tasks: those of the guest that lets go, of the hypervisor, of the guest that mounts and proves.
 KILLED_AT = (2, 4, 9, 13, 15, 17, 19, 22, 25, 28)
 FILE = "the contents stay"
@@ -31,6 +32,10 @@ IDLE = "pgrep -x python3 >/dev/null; test $? = 1"
 def shares(number: int) -> list[dict[str, object]]:
     add, take = (DISK, PLAIN) if number % 2 else (PLAIN, DISK)
     return [KEPT, add, {**take, "state": "absent"}]
+
+
+def is_idle(machine: Machine) -> bool:
+    return machine.sh(IDLE).returncode == 0
 
 
 def extra(number: int) -> dict[str, object]:
@@ -73,7 +78,7 @@ def rounds(first, hv1, vm1):
         killed = play("virtio.fs.share", extra=extra(number), limit=LIMIT, killed_at=task)
         # What the killed run had started may still be at work; a guest that it restarted may not be back.
         for one in (hv1, vm1):
-            wait_until(f"modules on {one} end", 300, lambda one=one: one.sh(IDLE).returncode == 0, 3)
+            wait_until(f"modules on {one} end", 300, partial(is_idle, one), 3)
         again = play("virtio.fs.share", extra=extra(number), limit=LIMIT)
         found[task] = Round(
             killed,
