@@ -40,8 +40,9 @@ UNPUBLISHED = ("molecule", "script", "tests", ".ci", ".config", "requirements-de
 
 
 def ruff(part: Part) -> Tally:
-    part.run(["ruff", "check", "--cache-dir", machine.CACHE / "ruff", "."], cwd=COPY)
-    return ONE_CHECK
+    for command in (["check"], ["format", "--check"]):
+        part.run(["ruff", *command, "--cache-dir", machine.CACHE / "ruff", "."], cwd=COPY)
+    return ONE_CHECK + ONE_CHECK
 
 
 def yamllint(part: Part) -> Tally:

@@ -297,9 +297,7 @@ def _known(binary: str | None, share: Share) -> str:
     return binary
 
 
-def guest_mounts(
-    shares: Any, domain: str, overrides: Any = None, state: str | None = None
-) -> list[dict[str, Any]]:
+def guest_mounts(shares: Any, domain: str, overrides: Any = None, state: str | None = None) -> list[dict[str, Any]]:
     """The items of virtiofs_guest_mount for the guest in this domain; with ``state`` only mounted or absent ones."""
     items = []
     for mount in mounts_of(read_shares(shares), domain, read_overrides(overrides)):

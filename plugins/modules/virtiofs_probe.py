@@ -270,9 +270,7 @@ def main() -> None:
             raise VirtiofsError(f"timeout must be at least 1, not {given['timeout']}")
         return probes(given["probes"])
 
-    reconcile(
-        module, wanted, lambda checked: run(checked, given["timeout"], writing=not module.check_mode), plan, None
-    )
+    reconcile(module, wanted, lambda checked: run(checked, given["timeout"], writing=not module.check_mode), plan, None)
 
 
 if __name__ == "__main__":

@@ -121,8 +121,18 @@ def test_killed_at_each_write_it_is_the_old_one_or_the_new_one(lab: DiskLab) -> 
     for write in range(1, 50):
         lab.fstab.write_text(NEIGHBOURS)
         done = subprocess.run(
-            [sys.executable, "-B", str(HERE / "killed_at.py"), str(write), str(lab.directory), sys.executable, "-B",
-             "-c", EDIT, str(lab.fstab)],
+            [
+                sys.executable,
+                "-B",
+                str(HERE / "killed_at.py"),
+                str(write),
+                str(lab.directory),
+                sys.executable,
+                "-B",
+                "-c",
+                EDIT,
+                str(lab.fstab),
+            ],
             capture_output=True,
             timeout=60,
             check=False,

@@ -33,9 +33,7 @@ def may_resize_ext4() -> bool:
     return bool(int(status.split("CapEff:")[1].split()[0], 16) >> 24 & 1)
 
 
-@pytest.mark.parametrize(
-    ("fstype", "small", "large"), [("ext4", 32, 96), ("xfs", 304, 400), ("btrfs", 160, 256)]
-)
+@pytest.mark.parametrize(("fstype", "small", "large"), [("ext4", 32, 96), ("xfs", 304, 400), ("btrfs", 160, 256)])
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_partition_and_filesystem_grow_online(lab: DiskLab, fstype: str, small: int, large: int, sector: int) -> None:
     disk = lab.disk(large + 16, sector)
@@ -124,7 +122,10 @@ def entry_resized(disk: str, mib: int) -> None:
     """The entry in the table only, as a run leaves it that is killed before it tells the kernel."""
     subprocess.run(
         ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", "-N", "1", disk],
-        input=f"size={mib}MiB\n", text=True, check=True, timeout=60,
+        input=f"size={mib}MiB\n",
+        text=True,
+        check=True,
+        timeout=60,
     )
 
 

@@ -134,7 +134,7 @@ def test_an_image_that_somebody_else_has_attached_too(lab: DiskLab, options: lis
         assert "is attached more than once" in lab.refused(given)
     # Only theirs.
     output("umount", str(lab.root / item["label"]))
-    ours, = set(output("losetup", "-nO", "NAME", "-j", image).split()) - {theirs}
+    (ours,) = set(output("losetup", "-nO", "NAME", "-j", image).split()) - {theirs}
     output("losetup", "--detach", ours)
     if options != ["--read-only"]:
         for given in (item, {**item, "state": "absent"}, {**item, "state": "wiped"}):

@@ -42,8 +42,17 @@ def killed_at(lab: DiskLab, write: int, *items: Mapping[str, Any]) -> bool:
     job = lab.directory / "job.json"
     job.write_text(json.dumps({"directory": str(lab.directory), "items": list(items)}))
     done = subprocess.run(
-        [sys.executable, "-B", str(HERE / "killed_at.py"), str(write), str(lab.directory), sys.executable, "-B",
-         str(HERE / "partition_once.py"), str(job)],
+        [
+            sys.executable,
+            "-B",
+            str(HERE / "killed_at.py"),
+            str(write),
+            str(lab.directory),
+            sys.executable,
+            "-B",
+            str(HERE / "partition_once.py"),
+            str(job),
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -57,7 +66,7 @@ def whole(lab: DiskLab, line: str) -> None:
     """fstab is the old one or the new one."""
     text = lab.fstab.read_text()
     assert text.startswith(NEIGHBOURS)
-    rest = text[len(NEIGHBOURS):]
+    rest = text[len(NEIGHBOURS) :]
     assert rest == "" or (rest.startswith(line) and rest.endswith(" 0 2\n") and rest.count("\n") == 1)
 
 

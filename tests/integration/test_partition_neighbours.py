@@ -121,7 +121,11 @@ def test_a_partition_in_use_that_the_kernel_knows_and_the_table_does_not(lab: Di
     }[change]
     subprocess.run(
         ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--wipe-partitions", "never", *arguments],
-        input=script, text=True, check=True, capture_output=True, timeout=60,
+        input=script,
+        text=True,
+        check=True,
+        capture_output=True,
+        timeout=60,
     )
     item = {"label": lab.label(), "disk": disk, "size": "16MiB"}
     theirs = lab.directory / "theirs"

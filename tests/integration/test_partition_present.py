@@ -31,8 +31,9 @@ def test_a_blank_disk_gets_partitions_filesystems_mounts_and_fstab_lines(lab: Di
     done = lab.converged({"label": one, "disk": disk, "size": "16MiB"}, {"label": two, "disk": disk, "size": "rest"})
     table = json.loads(output("sfdisk", "--json", disk))["partitiontable"]
     assert table["label"] == "gpt"
-    assert [(part["name"], part["start"] * sector % 2**20, part["size"] * sector % 2**20) for part in
-            table["partitions"]] == [(one, 0, 0), (two, 0, 0)]
+    assert [
+        (part["name"], part["start"] * sector % 2**20, part["size"] * sector % 2**20) for part in table["partitions"]
+    ] == [(one, 0, 0), (two, 0, 0)]
     assert table["partitions"][0]["size"] * sector == 16 * 2**20
     assert {part["type"] for part in table["partitions"]} == {"0FC63DAF-8483-4772-8E79-3D69D8477DE4"}
     assert stat.S_IMODE(lab.root.stat().st_mode) == 0o700
@@ -41,7 +42,7 @@ def test_a_blank_disk_gets_partitions_filesystems_mounts_and_fstab_lines(lab: Di
         assert output("findmnt", "-no", "FSTYPE,LABEL", str(lab.root / label)).split()[0] == "ext4"
     text = lab.fstab.read_text()
     assert text.startswith(NEIGHBOURS)
-    assert [line.split()[:3] for line in text[len(NEIGHBOURS):].splitlines()] == [
+    assert [line.split()[:3] for line in text[len(NEIGHBOURS) :].splitlines()] == [
         [f"LABEL={label}", str(lab.root / label), "ext4"] for label in (one, two)
     ]
     found = read_superblock("ext4", f"{disk}p1")
@@ -304,7 +305,7 @@ def test_one_failed_mount_of_three_takes_back_what_is_not_mounted(lab: DiskLab) 
     one, two, three = ({"label": lab.label(name), "disk": disk, "size": "16MiB"} for name in ("one", "two", "three"))
     outcome = lab.run(one, {**two, "mount_options": ["nofail", "nonsense=1"]}, three)
     assert outcome.failed
-    entries = lab.fstab.read_text()[len(NEIGHBOURS):].splitlines()
+    entries = lab.fstab.read_text()[len(NEIGHBOURS) :].splitlines()
     assert [line.split()[0] for line in entries] == [f"LABEL={one['label']}"]
     assert [line.split(" ")[4] for line in lab.mountinfo()] == [str(lab.root / one["label"])]
     assert sorted(path.name for path in lab.root.iterdir()) == [one["label"]]

@@ -131,7 +131,8 @@ _WRITTEN: dict[str, str] = {
     ),
     "shared without a source": _domain(backing="<memoryBacking><access mode='shared'/></memoryBacking>"),
     "locked and not merged": _domain(
-        backing="<memoryBacking><nosharepages/><locked/></memoryBacking>", tail="",
+        backing="<memoryBacking><nosharepages/><locked/></memoryBacking>",
+        tail="",
         head="<memtune><hard_limit unit='KiB'>2097152</hard_limit></memtune>",
     ),
     "discarded at the end": _domain(backing="<memoryBacking><source type='memfd'/><discard/></memoryBacking>"),
@@ -338,7 +339,5 @@ DOCUMENTS = {**_WRITTEN, **_captured()}
 
 # Libvirt's rule cannot be met there, and the plan says so instead of editing.
 IMPOSSIBLE = {
-    "huge pages on demand": _domain(
-        backing="<memoryBacking><hugepages/><allocation mode='ondemand'/></memoryBacking>"
-    ),
+    "huge pages on demand": _domain(backing="<memoryBacking><hugepages/><allocation mode='ondemand'/></memoryBacking>"),
 }

@@ -95,8 +95,12 @@ def fleet() -> dict[str, Any]:
         "hv2.example.com": {
             "virtiofs_report_info": info(
                 domain("db1", "data"),
-                {**domain("db2", "data"), "live": [], "restart_required": [waits],
-                 "drift": [{"tag": "data", "kind": "config_only", "options": []}]},
+                {
+                    **domain("db2", "data"),
+                    "live": [],
+                    "restart_required": [waits],
+                    "drift": [{"tag": "data", "kind": "config_only", "options": []}],
+                },
                 domain("spare", state="off"),
                 libvirt="9.0.0",
                 qemu="7.2.22",

@@ -58,9 +58,7 @@ def guest_mount(tag: str, path: str) -> Mount:
 
 
 def source(path: str, mounted_on: str = "/", *, options: str = "rw,nosuid,nodev", **more: Any) -> Source:
-    mount = Mount(
-        20, 1, "8:1", "/", mounted_on, frozenset(options.split(",")), "ext4", "/dev/sda1", frozenset({"rw"})
-    )
+    mount = Mount(20, 1, "8:1", "/", mounted_on, frozenset(options.split(",")), "ext4", "/dev/sda1", frozenset({"rw"}))
     return Source(path, **{"exists": True, "mount": mount, "sheltered": True, **more})
 
 

@@ -172,9 +172,7 @@ def effects() -> dict[str, str]:
         for file in files()
         for function, names in functions(file).items()
     }
-    found = {
-        function: name for function, names in used.items() for name in names if is_effect(name)
-    }
+    found = {function: name for function, names in used.items() for name in names if is_effect(name)}
     while True:
         more = {
             function: f"{name} ({found[name]})"

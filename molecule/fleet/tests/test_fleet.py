@@ -156,9 +156,7 @@ def test_the_report_succeeds(reported: Written) -> None:
     assert reported.run.returncode == 0
 
 
-def test_the_table_has_every_hypervisor_with_its_version(
-    reported: Written, machine: Callable[[str], Machine]
-) -> None:
+def test_the_table_has_every_hypervisor_with_its_version(reported: Written, machine: Callable[[str], Machine]) -> None:
     for name in GUESTS:
         version = machine(name).check("virsh --version").strip()
         assert re.search(rf"\| {name} \| {re.escape(version)} \|", reported.table), reported.table
@@ -224,9 +222,7 @@ def test_unsharing_succeeds_everywhere(unshared: Run) -> None:
 
 @GUEST
 def test_the_guest_is_as_before(unshared: Run, machine: Callable[[str], Machine], guest: str) -> None:
-    said = machine(guest).read(
-        {"fstab": "diff /root/fstab.before /etc/fstab && echo same", "live": mounts.LIVE}
-    )
+    said = machine(guest).read({"fstab": "diff /root/fstab.before /etc/fstab && echo same", "live": mounts.LIVE})
     assert said["fstab"] == "same\n"
     assert [mount.path for mount in mounts.parse(said["live"]) if mount.fstype == "virtiofs"] == []
 

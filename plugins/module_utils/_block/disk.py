@@ -102,9 +102,7 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
     # Telling the kernel of the table would cut them off, and their space is not as free as the table says.
     extents = {partition.number: partition.extent for partition in partitions}
-    strange = {
-        place for number, place in known.items() if not _is_same_or_smaller(_extent(place), extents.get(number))
-    }
+    strange = {place for number, place in known.items() if not _is_same_or_smaller(_extent(place), extents.get(number))}
     return Disk(
         name,
         device,

@@ -75,9 +75,7 @@ def read_sharing_domains(
             except (OSError, ElementTree.ParseError) as error:
                 raise VirtiofsError(f"cannot read the state of a running domain, {file}: {error}") from error
     return {
-        path: tuple(
-            dict.fromkeys(name for name, source in shared if within(source, path) or within(path, source))
-        )
+        path: tuple(dict.fromkeys(name for name, source in shared if within(source, path) or within(path, source)))
         for path in paths
     }
 

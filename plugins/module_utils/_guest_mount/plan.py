@@ -69,9 +69,7 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
         ),
         not_yet=_missing_tags(state, [each for each in items if each.mounts]),
         result={
-            "mounts": [
-                {**each.result, "also_mounted_on": paths} for each, paths in zip(items, also) if each.listed
-            ]
+            "mounts": [{**each.result, "also_mounted_on": paths} for each, paths in zip(items, also) if each.listed]
         },
     )
 

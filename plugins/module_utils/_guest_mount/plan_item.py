@@ -209,9 +209,7 @@ def _refuse_path(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]
         raise item.bad("path", f"{item.path} is not a directory")
 
 
-def _refuse_others(
-    state: GuestState, item: WantedMount, others: Sequence[Entry], unlisted: Sequence[Entry]
-) -> None:
+def _refuse_others(state: GuestState, item: WantedMount, others: Sequence[Entry], unlisted: Sequence[Entry]) -> None:
     for entry in others:
         if entry not in unlisted:
             raise item.bad(

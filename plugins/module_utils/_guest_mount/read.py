@@ -59,9 +59,7 @@ def read(wanted: Wanted, fstab_path: str, seconds: float) -> GuestState:
 
 def _is_asked(mounts: Sequence[Mount], item: WantedMount) -> bool:
     mount = on_path(mounts, item.path)
-    return mount is not None and (
-        mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == item.tag)
-    )
+    return mount is not None and (mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == item.tag))
 
 
 def _is_bare(mounts: Sequence[Mount], item: WantedMount) -> bool:
@@ -72,9 +70,7 @@ def _is_bare(mounts: Sequence[Mount], item: WantedMount) -> bool:
     )
 
 
-def others_in_fstab(
-    mounts: Sequence[Mount], text: str, wanted: Wanted, asked: Sequence[WantedMount]
-) -> dict[str, str]:
+def others_in_fstab(mounts: Sequence[Mount], text: str, wanted: Wanted, asked: Sequence[WantedMount]) -> dict[str, str]:
     """Shares that stay and that nobody asks about, by path, which systemd looks at whenever it reads fstab. Pure.
 
     What goes is unmounted before that. A question to it that gets stuck would keep it from being unmounted.

@@ -68,9 +68,7 @@ def _domain(domain: Domain, facts: Facts) -> dict[str, Any]:
         },
         "config": [_share(share) for share in domain.config.values()],
         "live": [_share(share) for share in domain.live.values()],
-        "drift": [
-            {"tag": each.tag, "kind": each.kind, "options": list(each.options)} for each in drift.drift(domain)
-        ],
+        "drift": [{"tag": each.tag, "kind": each.kind, "options": list(each.options)} for each in drift.drift(domain)],
         "restart_required": restart_required(drift.waiting(domain, facts.host)),
         "guest_mounts": _guest_mounts(domain),
     }

@@ -288,9 +288,7 @@ class Hypervisor:
     def _definition(self, uuid: str, name: str) -> Document:
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
         return Document(
-            self._connection.surviving(
-                f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(flags)
-            )
+            self._connection.surviving(f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(flags))
         )
 
     def _live(self, uuid: str, name: str) -> Document:

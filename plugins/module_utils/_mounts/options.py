@@ -119,9 +119,7 @@ def for_mount(options: Iterable[str], busybox: bool = False) -> tuple[str, ...]:
     The mount of busybox hands to the kernel what it does not know, and the kernel refuses it.
     """
     return tuple(
-        option
-        for option in options
-        if not fstab_only(option) or (option.startswith(_DONE_BY_MOUNT) and not busybox)
+        option for option in options if not fstab_only(option) or (option.startswith(_DONE_BY_MOUNT) and not busybox)
     ) or ("rw",)
 
 

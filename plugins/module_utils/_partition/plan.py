@@ -54,9 +54,7 @@ def plan(wanted: Wanted, state: State) -> Plan:
     whole = merged(plans)
     # systemd makes units of no other fstab.
     steps = in_order(whole, systemd=state.systemd, reads_fstab=state.systemd and wanted.fstab == "/etc/fstab")
-    changes = [
-        item_change(one, state, filesystems.get(one.item.label), entries.get(one.item.label)) for one in found
-    ]
+    changes = [item_change(one, state, filesystems.get(one.item.label), entries.get(one.item.label)) for one in found]
     return Plan(
         steps=steps,
         changes=(root_change(wanted, state, bool(present)), *changes) if steps else (),

@@ -46,9 +46,7 @@ def _table(disk: Disk, new: Sequence[Found], state: State) -> WriteTable:
     return WriteTable(disk.device.node, partitions, disk.device.sector)
 
 
-def _new_table(
-    disk: Disk, new: Sequence[Found], partitions: tuple[NewPartition, ...], state: State
-) -> WriteTable:
+def _new_table(disk: Disk, new: Sequence[Found], partitions: tuple[NewPartition, ...], state: State) -> WriteTable:
     node = disk.device.node
     for label, device in state.devices.items():
         if device.whole == node:

@@ -189,9 +189,7 @@ def _check_places(given: Mapping[str, Any], state: str) -> None:
     if len(places) > 1:
         raise _error(label, places[1], f"give either {places[0]} or {places[1]}, not both")
     if not places and state in ("present", "wiped"):
-        raise _error(
-            label, "disk", f"with state {state} it needs a disk and a size, a device, or an image and a size"
-        )
+        raise _error(label, "disk", f"with state {state} it needs a disk and a size, a device, or an image and a size")
     for name in places:
         problem = problem_with_path(given[name])
         if problem:

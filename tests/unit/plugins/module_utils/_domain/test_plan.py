@@ -180,9 +180,7 @@ def test_nothing_restarts_unasked_or_for_nothing() -> None:
 
 
 def test_restarts_in_parallel() -> None:
-    domains = {
-        f"vm{number}": state(_BARE, _BARE, name=f"vm{number}", uuid=str(number)) for number in range(3)
-    }
+    domains = {f"vm{number}": state(_BARE, _BARE, name=f"vm{number}", uuid=str(number)) for number in range(3)}
     items = [item(domain=name) for name in domains]
     plan = _plan_all(domains, items, options(apply="restart", restart_parallel=2), host())
     assert [type(step) for step in plan.steps[3:]] == [RestartTogether, Restart]
@@ -270,9 +268,7 @@ def test_a_tag_of_another_filesystem() -> None:
         ({"idmap": IdMap(uid=(IdRange(0, 100000, 65536),))}, {"libvirt": (9, 0, 0)}, "idmap needs libvirt 10.0.0"),
     ],
 )
-def test_what_this_host_cannot_do_is_refused_by_name(
-    share: dict[str, Any], on: dict[str, Any], sentence: str
-) -> None:
+def test_what_this_host_cannot_do_is_refused_by_name(share: dict[str, Any], on: dict[str, Any], sentence: str) -> None:
     with pytest.raises(VirtiofsError, match=f"share data of domain vm1: .*{sentence}"):
         _plan(state(_BARE), item(**share), on=host(**on))
 

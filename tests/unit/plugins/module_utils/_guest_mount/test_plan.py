@@ -64,9 +64,7 @@ def test_two_mounts_in_one_new_directory_make_it_once() -> None:
 
 
 def test_what_unmounts_comes_before_what_mounts() -> None:
-    planned = plan_for(
-        guest(LIVE, fstab=LINE), {"path": "/srv/new"}, {"path": "/srv/media", "state": "absent"}
-    )
+    planned = plan_for(guest(LIVE, fstab=LINE), {"path": "/srv/new"}, {"path": "/srv/media", "state": "absent"})
     assert planned.steps == (
         Unmount("media", "/srv/media"),
         RemoveLines((ENTRY,)),

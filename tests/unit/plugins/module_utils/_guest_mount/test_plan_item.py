@@ -52,9 +52,7 @@ def test_a_new_share_is_mounted_now_and_at_boot() -> None:
     (change,) = planned.changes
     assert change.name == "media on /srv/media"
     assert change.before == "mounted: no\nfstab: no\n"
-    assert change.after == (
-        "mounted: rw,nosuid,nodev,relatime\nfstab: rw,_netdev,nosuid,nodev,nofail\n"
-    )
+    assert change.after == ("mounted: rw,nosuid,nodev,relatime\nfstab: rw,_netdev,nosuid,nodev,nofail\n")
     assert planned.result["mounts"] == [
         {
             "tag": "media",

@@ -78,9 +78,7 @@ def test_the_time_is_that_of_the_run_and_a_step_gets_at_least_a_second(monkeypat
     assert (guest.seconds(), guest.is_over()) == (1, True)
 
 
-def test_what_one_share_waited_another_one_does_not_wait_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_one_share_waited_another_one_does_not_wait_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps.kernel, "read_tags", frozenset)
     guest = Guest("/nowhere/fstab", 1.5)
     took = []

@@ -47,9 +47,7 @@ def test_an_entry_in_another_layout_is_left_as_it_is() -> None:
 
 def test_a_changed_entry_keeps_its_place_its_layout_and_its_comment() -> None:
     text = "# a\nLABEL=data\t/shared/data\text4\trw\t0\t2  # mine\n# b\n"
-    assert with_entry(text, OURS) == (
-        "# a\nLABEL=data\t/shared/data\text4\trw,nosuid,nofail\t0\t2  # mine\n# b\n"
-    )
+    assert with_entry(text, OURS) == ("# a\nLABEL=data\t/shared/data\text4\trw,nosuid,nofail\t0\t2  # mine\n# b\n")
 
 
 @pytest.mark.parametrize(
@@ -181,8 +179,16 @@ def test_any_text_survives_a_removal_of_nothing(text: str) -> None:
     assert without_entries(text, lambda _entry: False) == text
 
 
-@given(_BYTES, st.builds(Entry, _FIELD_TEXT, _FIELD_TEXT.map("/{}".format), _FIELD_TEXT,
-                         st.lists(_OPTION_TEXT, min_size=1, max_size=4).map(tuple)))
+@given(
+    _BYTES,
+    st.builds(
+        Entry,
+        _FIELD_TEXT,
+        _FIELD_TEXT.map("/{}".format),
+        _FIELD_TEXT,
+        st.lists(_OPTION_TEXT, min_size=1, max_size=4).map(tuple),
+    ),
+)
 @example("\r", Entry("LABEL=a", "/a", "ext4", ("defaults",)))
 def test_any_entry_is_read_back_and_written_once(text: str, entry: Entry) -> None:
     if any(other.mount_point == entry.mount_point for other in entries(text)):

@@ -44,9 +44,7 @@ def test_owner_and_mode_are_shown_when_they_are_asked_for() -> None:
     assert after == f"{FILESYSTEM}mounted: /shared/data\n{FSTAB}owner: 7\nmode: 2770\n"
 
 
-@pytest.mark.parametrize(
-    ("goal", "after"), [("unmounted", FILESYSTEM + FSTAB), ("absent", FILESYSTEM), ("wiped", "")]
-)
+@pytest.mark.parametrize(("goal", "after"), [("unmounted", FILESYSTEM + FSTAB), ("absent", FILESYSTEM), ("wiped", "")])
 def test_what_goes_away(goal: str, after: str) -> None:
     changes = shown(planned(there(), state=goal))
     assert changes == {"data": (f"{FILESYSTEM}mounted: /shared/data\n{FSTAB}", after)}

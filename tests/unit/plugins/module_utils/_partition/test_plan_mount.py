@@ -171,7 +171,8 @@ def test_owner_and_mode_of_what_is_mounted() -> None:
     machine = there(uids={"data": 7})
     own, allow = planned(machine, owner="7", mode="2770").steps
     assert (own.summary, allow.summary) == (
-        "give /shared/data to user 7 and group 0", "set the mode of /shared/data to 2770",
+        "give /shared/data to user 7 and group 0",
+        "set the mode of /shared/data to 2770",
     )
     done = there(uids={"data": 7}, places={"/shared/data": Place(True, True, None, 7, 0, 0o2770)})
     assert planned(done, owner="7", mode="2770").steps == ()
@@ -181,7 +182,8 @@ def test_owner_and_mode_of_what_is_not_mounted_yet_are_given_after_the_mount() -
     bare = {"views": views(), "places": {"/shared/data": Place(True, True, True, 7, 0, 0o2770)}}
     steps = planned(there(uids={"data": 7}, **bare), owner="7", mode="2770").steps
     assert [step.summary for step in steps][1:] == [
-        "give /shared/data to user 7", "set the mode of /shared/data to 2770",
+        "give /shared/data to user 7",
+        "set the mode of /shared/data to 2770",
     ]
 
 

@@ -86,8 +86,7 @@ def test_a_virtiofsd_holds_it(goal: str) -> None:
 
 def test_a_service_whose_copy_goes_with_ours_does_not_hold_it() -> None:
     service = (
-        "11 10 8:1 / / rw master:1 - ext4 /dev/sda1 rw\n"
-        "12 11 254:1 / /shared/data rw master:2 - ext4 /dev/vdb1 rw\n"
+        "11 10 8:1 / / rw master:1 - ext4 /dev/sda1 rw\n12 11 254:1 / /shared/data rw master:2 - ext4 /dev/vdb1 rw\n"
     )
     (step,) = planned(there(views=views(MOUNTED, service)), state="unmounted").steps
     assert step == Unmount("/shared/data", immutable=True)

@@ -62,8 +62,10 @@ def test_a_disk_that_is_to_get_a_table_and_a_partition_that_is_used_as_a_device(
     mbr = Disk("/dev/vdb", dataclasses.replace(WHOLE, content=Content(types=("dos",), table="dos")))
     part = dataclasses.replace(WHOLE, node="/dev/vdb1", devnum="254:1", whole="/dev/vdb")
     found = state(mbr, devices={"old": part}, places={"/shared/data": Place(), "/shared/old": Place()})
-    items = [{"label": "data", "disk": "/dev/vdb", "size": "32MiB", "overwrite": True},
-             {"label": "old", "device": "/dev/vdb1"}]
+    items = [
+        {"label": "data", "disk": "/dev/vdb", "size": "32MiB", "overwrite": True},
+        {"label": "old", "device": "/dev/vdb1"},
+    ]
     with pytest.raises(VirtiofsError, match="would get a new partition table, and old is on /dev/vdb1"):
         plan(wanted({"partitions": items}), found)
 

@@ -32,9 +32,7 @@ def wanted(root: Path, *paths: Path) -> Wanted:
 
 def test_whether_a_directory_can_be_immutable_is_asked_of_the_filesystem_that_it_is_on(tmp_path: Path) -> None:
     assert can_be_immutable("/proc/nowhere/at/all") is False
-    assert can_be_immutable(str(tmp_path / "nowhere" / "yet")) is (
-        immutable.is_immutable(str(tmp_path)) is not None
-    )
+    assert can_be_immutable(str(tmp_path / "nowhere" / "yet")) is (immutable.is_immutable(str(tmp_path)) is not None)
 
 
 def test_a_mount_point_that_is_there_or_not(tmp_path: Path) -> None:
@@ -45,7 +43,11 @@ def test_a_mount_point_that_is_there_or_not(tmp_path: Path) -> None:
     status = bare.stat()
     place = read_place(item(bare), views())
     assert (place.exists, place.empty, place.mode, place.uid, place.gid) == (
-        True, True, 0o750, status.st_uid, status.st_gid,
+        True,
+        True,
+        0o750,
+        status.st_uid,
+        status.st_gid,
     )
     (bare / "file").touch()
     assert not read_place(item(bare), views()).empty
@@ -71,7 +73,8 @@ def test_what_in_the_root_is_not_ours(tmp_path: Path) -> None:
     for name in ("wanted", "in_fstab", "mounted"):
         (root / name / "file").touch()
     entries = (
-        Entry("LABEL=x", f"{root}/in_fstab", "ext4", ("rw",)), Entry("LABEL=y", f"{root}/on/the/way", "ext4", ("rw",))
+        Entry("LABEL=x", f"{root}/in_fstab", "ext4", ("rw",)),
+        Entry("LABEL=y", f"{root}/on/the/way", "ext4", ("rw",)),
     )
     mounts = views(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 254:1 / {root}/mounted rw - ext4 /dev/vdb1 rw\n")
     found = read_root(wanted(root, root / "wanted"), mounts, entries)
