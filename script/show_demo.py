@@ -200,7 +200,7 @@ def up(begun: float) -> int:
 def look_around(proofs: Mapping[str, list[dict[str, Any]]]) -> str:
     """How to log in, with the paths of a share that can be written to."""
     guest, row = next((guest, row) for guest, rows in proofs.items() for row in rows if not row["readonly"])
-    lab = f"sudo {LAB.relative_to(machine.CHECKOUT)}"
+    lab = f"sudo python3 {LAB.relative_to(machine.CHECKOUT)}"
     return "\n".join(
         [
             "Look around:",

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab: real hypervisors with real guests on this machine. Run `lab.py --help`."""

@@ -33,6 +33,7 @@ def run(argv: Sequence[str], timeout: float = 60, stdin: str | None = None, chec
         done = subprocess.run(
             argv,
             input=stdin,
+            check=False,
             capture_output=True,
             text=True,
             timeout=timeout,

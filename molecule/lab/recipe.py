@@ -82,6 +82,7 @@ def mask(root: Path, kind: str) -> None:
     listed = [line for name in (kind, "idle") for line in (UNITS / f"{name}.txt").read_text().splitlines()]
     for unit in [line for line in listed if not line.startswith("#")]:
         link = folder / unit
+        link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to("/dev/null")
 

@@ -127,7 +127,7 @@ def truncate_on_open():
 @case
 def append():
     put("f", b"one")
-    first, second = (os.open("f", os.O_WRONLY | os.O_APPEND) for _ in range(2))
+    first, second = (os.open("f", os.O_WRONLY | os.O_APPEND) for dummy in range(2))
     for descriptor, word in ((first, b"two"), (second, b"three"), (first, b"four")):
         os.write(descriptor, word)
     return get("f")

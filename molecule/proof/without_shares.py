@@ -118,7 +118,7 @@ def storage_gone(disk):
             file.writelines(kept)
         run("systemctl", "daemon-reload")
     for path in ("/shared", "/srv/proof", "/var/lib/virtiofs"):
-        for folder, _, _ in os.walk(path) if shutil.which("chattr") else ():
+        for folder, *dummy in os.walk(path) if shutil.which("chattr") else ():
             subprocess.run(["chattr", "-i", folder], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(path, ignore_errors=True)
     if disk and os.path.exists(disk):

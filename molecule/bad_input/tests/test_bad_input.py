@@ -52,12 +52,12 @@ def observed(hv1, guests):
 
 @pytest.fixture(params=CASES)
 def refused(observed, request):
-    host, _ = CASES[request.param]
+    host, dummy = CASES[request.param]
     return request.param, next(one for one in observed[1].results if (one.task, one.host) == (request.param, host))
 
 
 def test_it_is_refused(refused):
-    _, result = refused
+    dummy, result = refused
     assert result.status == "failed"
     assert not result.changed
 
@@ -69,7 +69,7 @@ def test_the_sentence_names_what_is_wrong(refused):
 
 
 def test_it_is_one_sentence_for_a_person(refused):
-    _, result = refused
+    dummy, result = refused
     assert "\n" not in result.message.strip()
     assert len(result.message) < 400
     assert "Traceback" not in str(result.returned)
@@ -80,7 +80,7 @@ def test_it_is_one_sentence_for_a_person(refused):
     "what", [f"hv1 {fact}" for fact in ON_HOST] + [f"{vm} {fact}" for vm in ("vm1", "vm2", "vm3") for fact in IN_GUEST]
 )
 def test_nothing_was_changed(observed, what):
-    before, _, after = observed
+    before, dummy, after = observed
     assert after[what] == before[what]
 
 

@@ -71,14 +71,14 @@ def test_the_dry_run_succeeds(dry_run):
 
 @pytest.mark.parametrize("what", [f"hv1: {fact}" for fact in (*ON_HOST, "bytes of the disk")])
 def test_the_hypervisor_is_as_before(observed, what):
-    before, _, after = observed
+    before, dummy, after = observed
     assert after[what] == before[what]
 
 
 @pytest.mark.parametrize("fact", IN_GUEST)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_guest_is_as_before(observed, name, fact):
-    before, _, after = observed
+    before, dummy, after = observed
     assert after[f"{name}: {fact}"] == before[f"{name}: {fact}"]
 
 

@@ -43,7 +43,7 @@ def test_the_error_says_that_the_old_definition_is_back(rolled_back):
 
 
 def test_the_definition_is_the_old_one_byte_for_byte(rolled_back):
-    before, _, after = rolled_back
+    before, dummy, after = rolled_back
     assert after["definition"] == before["definition"]
 
 
@@ -52,7 +52,7 @@ def test_the_domain_runs(rolled_back):
 
 
 def test_it_was_really_stopped_and_started(rolled_back):
-    before, _, after = rolled_back
+    before, dummy, after = rolled_back
     assert after["qemu"] != before["qemu"]
 
 

@@ -62,7 +62,7 @@ def unshared(refused, look):
 
 
 def test_it_is_refused_while_the_guest_has_it_mounted(refused):
-    result, _ = refused
+    result, dummy = refused
     assert result.status == "failed"
     assert "mounted" in result.message
     assert "leaves" in result.message
@@ -70,17 +70,17 @@ def test_it_is_refused_while_the_guest_has_it_mounted(refused):
 
 @STATES
 def test_the_refusal_left_the_share_where_it_was(refused, shared, state):
-    _, after = refused
+    dummy, after = refused
     assert after[state] == shared[state]
 
 
 def test_the_refusal_left_the_mount_alone(refused):
-    _, after = refused
+    dummy, after = refused
     assert mounts.on(mounts.parse(after["live"]), "/srv/leaves") is not None
 
 
 def test_unsharing_succeeds(unshared):
-    run, _ = unshared
+    run, dummy = unshared
     assert [(one.host, one.task, one.message) for one in run.failures()] == []
     assert run.returncode == 0
 

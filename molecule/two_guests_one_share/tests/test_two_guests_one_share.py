@@ -199,13 +199,13 @@ def test_locks_are_of_one_guest(pair):
 
 
 def test_both_list_a_hundred_thousand_files_once(crowded):
-    listings, _, _ = crowded
-    for count, different, _ in listings.values():
+    listings = crowded[0]
+    for count, different, dummy in listings.values():
         assert (count, different) == (MANY, MANY)
 
 
 def test_listing_them_is_survived_by_the_daemons(crowded, pair, hv1):
-    _, before, after = crowded
+    dummy, before, after = crowded
     print(f"open files of the daemons: {before} before, {after} after {MANY} files were listed twice")
     for one in pair:
         assert one.check(f"cat '{GUEST}/many/a file 000001'") == ""
