@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hosts know of each other while a playbook runs: who waits, who let go, who has which share."""
+"""What hosts know of each other while a playbook runs: who waits, who unmounted what, who has which share."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def held_up(variables: Any, hypervisor: str) -> str:
 
 
 def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
-    """What the guests of a hypervisor have let go of in this run, by domain.
+    """What the guests of a hypervisor have unmounted in this run, by domain.
 
-    Of several that say they are in the same domain, at most one is: what not all of them have let go of may be mounted.
+    Of several that say they are in the same domain, at most one is: what not all of them have unmounted may be mounted.
     """
     released: dict[str, list[str]] = {}
     for guest in guests:

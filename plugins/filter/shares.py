@@ -264,7 +264,7 @@ def domain_shares(
 ) -> list[dict[str, Any]]:
     """The items of virtiofs_domain.
 
-    ``unmounted`` says which tags a guest has let go of, by domain: these may be detached from a running machine.
+    ``unmounted`` has the tags that a guest has unmounted, by domain: these may be detached from a running machine.
     ``binaries`` has the daemons that map users, by the name of the share. One that is missing is an error, because
     root of the guest would be root of the hypervisor; with ``unprepared``, as in check mode, it is left out.
     """

@@ -201,7 +201,7 @@ class DiskLab:
 
     def clean_up(self) -> None:
         self._unmount("umount")
-        # Before anything is let go of lazily: a mount that loop devices have their files in is busy until then.
+        # Before anything is unmounted lazily: a mount that loop devices have their files in is busy until then.
         for name in self._attached():
             quietly("partx", "--delete", name)
             output("losetup", "--detach", name)

@@ -82,7 +82,7 @@ def test_a_guest_that_does_not_let_go_leaves_both_halves(libvirt: Libvirt, sourc
     libvirt.ask("set", room="_libvirt.hypervisor", name="DETACH_SECONDS", value=1.0)
     _running_with_a_share(libvirt, source)
     result = libvirt.domain_module(shares=[_absent(guest_unmounted=not allowed)], **allowed)
-    assert "did not let go of data within 1 seconds" in result["msg"]
+    assert "did not release data within 1 seconds" in result["msg"]
     assert (tags(libvirt.config("vm1")), tags(libvirt.live("vm1"))) == (["data"], ["data"])
 
 

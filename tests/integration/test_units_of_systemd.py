@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind, steps_bind
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import wanted as guest_mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name, unit_text
@@ -87,7 +87,7 @@ def test_the_unit_of_an_image(tmp_path: Path, path: str) -> None:
 
 
 def test_a_read_only_bind_mount(tmp_path: Path) -> None:
-    units = _generated(tmp_path, readonly_bind._entry("/srv/data", f"{readonly_bind.ROOT}/some-uuid"))
+    units = _generated(tmp_path, steps_bind.entry_of("/srv/data", f"{readonly_bind.ROOT}/some-uuid"))
     (unit,) = units.glob("*.mount")
     assert "Before=libvirtd.service virtqemud.service" in _lines(unit)
     assert list(units.glob("*.target.wants/*.mount"))

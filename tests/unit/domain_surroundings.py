@@ -10,13 +10,17 @@ from typing import Any
 
 from lxml import etree
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
+from ansible_collections.virtio.fs.plugins.module_utils._domain import plan
+from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain, by_domain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document, canonical, serialised
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
+from ansible_collections.virtio.fs.tests.unit.domain_documents import MEMFD, PCIE, PORT, VIRTIOFS, domain_xml
 
 UUID = "7bd53d1f-7c26-4b4f-9a6c-0f0d8b4a7b11"
 
@@ -56,6 +60,42 @@ def wanted(config: str, *items: Item, exclusive: bool = False) -> WantedDomain:
 
 def options(**given: Any) -> Options:
     return Options(**given)
+
+
+BARE = domain_xml(PCIE + PORT.format(1))
+SHARED = domain_xml(PCIE + PORT.format(1), backing=MEMFD)
+
+
+def with_shares(*tags: str, options: str = "") -> str:
+    shares = "".join(VIRTIOFS.format(tag, "", options, f"<alias name='{tag}'/>") for tag in tags)
+    return domain_xml(PCIE + PORT.format(1) + shares, backing=MEMFD)
+
+
+def plan_for(domain: Any, *items: Any, on: Any = None, **given: Any) -> Plan:
+    return plan_for_all({"vm1": domain}, items, options(**given), on or host())
+
+
+def plan_for_all(states: dict[str, Any], items: Any, chosen: Options, on: Host) -> Plan:
+    asked = Wanted(tuple(items), chosen)
+    return plan.plan(asked, State(by_domain(states, items, chosen, on), on))
+
+
+def kinds(plan: Plan) -> list[type]:
+    return [type(step) for step in plan.steps]
+
+
+NEW_ITEMS = (
+    item("new1", "/srv/new 1", queue=1024, cache="always", xattr=True, sandbox="chroot", thread_pool=4),
+    item("new2", "/srv/Ñandú & <co>", idmap=IdMap(uid=(IdRange(0, 100000, 65536),)), open_files=5000),
+    item("new3", "/srv/new3", lock_posix=True, lock_flock=True, binary="/usr/libexec/virtiofsd", readonly=True),
+)
+
+
+def edited_by(xml: str, *items: object, **given_options: object) -> str:
+    """The document after the edits that the items need."""
+    root = Document(xml).copy()
+    plan.edited(root, wanted(xml, *items), options(**given_options), host())  # type: ignore[arg-type]
+    return text(root)
 
 
 def surroundings(xml: str, tags: frozenset[str]) -> str:

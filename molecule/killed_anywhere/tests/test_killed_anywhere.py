@@ -22,7 +22,7 @@ DISK: dict[str, object] = {
     "mount": "/srv/disk",
 }
 PLAIN: dict[str, object] = {"name": "plain", "path": "/srv/proof/plain", "domains": ["vm1"], "mount": "/srv/plain"}
-# Of about thirty tasks: those of the guest that lets go, of the hypervisor, of the guest that mounts and proves.
+# Of about thirty tasks: those of the guest that unmounts, of the hypervisor, of the guest that mounts and proves.
 KILLED_AT = (2, 4, 9, 13, 15, 17, 19, 22, 25, 28)
 FILE = "the contents stay"
 # Modules come through a pipe: all that is to be seen of one is its Python. 1: no process of that name.

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A share goes only when the guest has let go of it: from the running machine, the definition and the guest's fstab."""
+"""A share goes only when the guest has unmounted it: from the running machine, the definition and the guest's fstab."""
 
 from __future__ import annotations
 

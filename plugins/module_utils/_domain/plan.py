@@ -34,6 +34,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Restart,
     RestartTogether,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._domain.steps_bind import BindReadOnly
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain.warnings import (
     first_share,
@@ -223,7 +224,7 @@ def _warnings(
     return tuple(each for each in [*sentences, *(submounts(item, host) for item in shown.values())] if each)
 
 
-def _is_bound_by(item: Item, binds: Sequence[readonly_bind.MakeBind]) -> bool:
+def _is_bound_by(item: Item, binds: Sequence[BindReadOnly]) -> bool:
     return any(step.path == item.share.source for step in binds)
 
 

@@ -22,7 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required
     Waiting,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import AttachLive, DetachLive, Reattach
+from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import Detach, HotPlug, Reattach
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory, pci_ports, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, serialised_element
@@ -37,8 +37,8 @@ _HOTPLUG: Version = (7, 9, 0)
 class LivePlan:
     """``before`` comes before the new definition, ``attach`` after it: a hot-plug checks the definition too."""
 
-    before: tuple[DetachLive | Reattach, ...] = ()
-    attach: tuple[AttachLive, ...] = ()
+    before: tuple[Detach | Reattach, ...] = ()
+    attach: tuple[HotPlug, ...] = ()
     waiting: tuple[Waiting, ...] = ()
 
 
@@ -53,21 +53,21 @@ def plan_live(
     if state.live is None:
         return LivePlan()
     live = state.live_shares
-    steps: list[DetachLive | Reattach] = []
-    attach: list[AttachLive] = []
+    steps: list[Detach | Reattach] = []
+    attach: list[HotPlug] = []
     waiting: list[Waiting] = []
 
     for tag in wanted.gone(live):
         reason = _why_no_detach(state, tag, options, host)
         if reason is None:
             _refuse_mounted(wanted, tag, options)
-            steps.append(DetachLive(state.name, state.uuid, tag))
+            steps.append(Detach(state.name, state.uuid, tag))
         else:
             waiting.append(Waiting(state.name, tag, reason))
 
     new = any(item.share.tag not in live for item in wanted.present)
     places = pci_ports.free_places(state.live.root) if new else None
-    left = None if places is None else places + sum(isinstance(step, DetachLive) for step in steps)
+    left = None if places is None else places + sum(isinstance(step, Detach) for step in steps)
     for item in wanted.present:
         tag = item.share.tag
         if tag in live:
@@ -85,7 +85,7 @@ def plan_live(
             reason = _why_no_attach(state, options, host, left)
             if reason is None:
                 xml = serialised_element(share.without_places(_copy(config, tag)))
-                attach.append(AttachLive(state.name, state.uuid, tag, xml, config=tag not in before))
+                attach.append(HotPlug(state.name, state.uuid, tag, xml, config=tag not in before))
                 left = None if left is None else left - 1
         if reason is not None:
             waiting.append(Waiting(state.name, tag, reason))

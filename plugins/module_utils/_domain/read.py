@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
-from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind, sources
+from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain, by_domain
+from ansible_collections.virtio.fs.plugins.module_utils._domain.read_binds import read_binds
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted, names
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import capabilities
@@ -40,7 +41,7 @@ def _read(wanted: Wanted, hypervisor: Hypervisor, public: bool) -> State:
         virtiofsd=_virtiofsd.find() if present else None,
         binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in present} if path},
         directories=sources.look(share.source for share in present if share.source),
-        binds=readonly_bind.read(options.fstab),
+        binds=read_binds(options.fstab),
         has_device=capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
     )
     states = hypervisor.states(names(items, options.domains), public=public)

@@ -5,41 +5,27 @@
 """A read-only share where libvirt or virtiofsd cannot enforce it: a read-only bind mount below it, on the host.
 
 The daemon then shares the bind mount. Each source has a mount of its own name, so that a share whose source changes
-is seen to change in the XML, and a running daemon never finds another directory under the same path.
+is seen to change in the XML, and a running daemon never finds another directory under the same path. Pure.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind, Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
+from ansible_collections.virtio.fs.plugins.module_utils._domain.steps_bind import BindReadOnly, RemoveBind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import BEFORE_LIBVIRT
-from ansible_collections.virtio.fs.plugins.module_utils._system import immutable, paths
+from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 
 ROOT = "/var/lib/virtiofs/ro"
 
 # libvirt's NEWS; virtiofsd's changelog. Before libvirt 6.4 <readonly/> was taken and ignored.
 _LIBVIRT: Version = (11, 0, 0)
 _VIRTIOFSD: Version = (1, 13, 0)
-
-# Without nofail a source that is gone would hold the boot; with it only these keep the guests waiting.
-_OPTIONS = (
-    "bind",
-    "ro",
-    "nosuid",
-    "nodev",
-    "nofail",
-    *BEFORE_LIBVIRT,
-)
 
 
 def path_for(uuid: str, tag: str, source: str) -> str:
@@ -83,7 +69,7 @@ def realised(item: Item, uuid: str, existing: Share | None, host: Host) -> Item:
     return replace(item, share=share.but(source=path, readonly=False), bound_source=share.source)
 
 
-def steps_before(items: Iterable[Item], host: Host, fstab: str) -> tuple[MakeBind, ...]:
+def steps_before(items: Iterable[Item], host: Host, fstab: str) -> tuple[BindReadOnly, ...]:
     """The bind mounts that these realised items still lack. Pure."""
     made = []
     for item in items:
@@ -91,7 +77,7 @@ def steps_before(items: Iterable[Item], host: Host, fstab: str) -> tuple[MakeBin
             continue
         found = host.binds.get(item.share.source)
         if found is None or not (found.mounted and found.kept and found.source == item.bound_source):
-            made.append(MakeBind(item.bound_source, item.share.source, fstab))
+            made.append(BindReadOnly(item.bound_source, item.share.source, fstab))
     return tuple(made)
 
 
@@ -104,98 +90,3 @@ def steps_after(uuid: str, used: Iterable[str | None], host: Host, fstab: str) -
 
 def _of(prefix: str, host: Host) -> list[str]:
     return [path for path in host.binds if path.startswith(prefix)]
-
-
-@dataclass(frozen=True)
-class MakeBind:
-    source: str
-    path: str
-    fstab: str
-
-    @property
-    def summary(self) -> str:
-        return f"bind {self.source} read-only at {self.path}"
-
-    def apply(self, target: object) -> None:
-        _make_directory(self.path)
-        if mountinfo.on_path(mountinfo.current(), self.path) is not None:
-            mount.unmount(self.path)
-        if not immutable.set_immutable(self.path, True):
-            raise VirtiofsError(
-                f"cannot make {self.path} immutable on this filesystem: without its bind mount the share would be "
-                "writable"
-            )
-        mount.bind(self.source, self.path, readonly=True)
-        try:
-            mounts_fstab.edit(self.fstab, lambda text: mounts_fstab.with_entry(text, _entry(self.source, self.path)))
-        except VirtiofsError:
-            mount.unmount(self.path)
-            raise
-        mount.reload_units()
-
-
-@dataclass(frozen=True)
-class RemoveBind:
-    path: str
-    fstab: str
-
-    @property
-    def summary(self) -> str:
-        return f"remove the read-only bind mount {self.path}"
-
-    def apply(self, target: object) -> None:
-        while mountinfo.on_path(mountinfo.current(), self.path) is not None:
-            mount.unmount(self.path)
-        mounts_fstab.edit(
-            self.fstab, lambda text: mounts_fstab.without_entries(text, lambda entry: entry.path == self.path)
-        )
-        mount.reload_units()
-        if not os.path.isdir(self.path):
-            return
-        immutable.set_immutable(self.path, False)
-        try:
-            os.rmdir(self.path)
-        except OSError as error:
-            raise VirtiofsError(f"cannot remove {self.path}: {error.strerror}") from error
-
-
-def read(fstab: str) -> Mapping[str, Bind]:
-    """The bind mounts below :data:`ROOT` that are mounted, or kept in fstab, or both."""
-    lines = {entry.path: entry for entry in mounts_fstab.entries(mounts_fstab.read(fstab)) if _is_ours(entry.path)}
-    mounts = mountinfo.current()
-    mounted = {mount.path for mount in mounts if _is_ours(mount.path)}
-    found = {}
-    for path in {*lines, *mounted}:
-        line, top = lines.get(path), mountinfo.on_path(mounts, path)
-        source = "" if line is None else line.spec
-        found[path] = Bind(
-            path=path,
-            source=source,
-            mounted=top is not None and "ro" in top.options and _same(source, path),
-            kept=line == _entry(source, path),
-        )
-    return found
-
-
-def _entry(source: str, path: str) -> mounts_fstab.Entry:
-    return mounts_fstab.Entry(source, path, "none", _OPTIONS)
-
-
-def _is_ours(path: str) -> bool:
-    return path.startswith(ROOT + "/")
-
-
-def _same(source: str, path: str) -> bool:
-    try:
-        return os.path.samefile(source, path)
-    except OSError:
-        return False
-
-
-def _make_directory(path: str) -> None:
-    try:
-        os.makedirs(ROOT, mode=0o700, exist_ok=True)
-        if not os.path.isdir(path):
-            os.mkdir(path, 0o700)
-    except OSError as error:
-        raise VirtiofsError(f"cannot make the directory {path}: {error.strerror}") from error

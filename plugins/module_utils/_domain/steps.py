@@ -56,7 +56,7 @@ class Define:
 
 
 @dataclass(frozen=True)
-class AttachLive:
+class HotPlug:
     """Hot-plug a share; ``config``: into the persistent definition in the same call."""
 
     name: str
@@ -74,7 +74,7 @@ class AttachLive:
 
 
 @dataclass(frozen=True)
-class DetachLive:
+class Detach:
     name: str
     uuid: str
     tag: str

@@ -33,12 +33,12 @@ except ImportError:
 __all__ = [
     "Connection",
     "available",
-    "doing",
     "failure",
     "is_alive",
     "libvirt",
     "libvirt_qemu",
-    "words",
+    "message",
+    "translate_errors",
 ]
 
 # A local daemon that does not answer for this long (interval times count) is given up.
@@ -80,7 +80,7 @@ class Connection:
         self._gave_up: tuple[float, VirtiofsError] | None = None
         self.raw = self._open()
 
-    def surviving(self, what: str, action: Callable[[], Answer]) -> Answer:
+    def retry_once(self, what: str, action: Callable[[], Answer]) -> Answer:
         """What the action returns; done once more when the connection broke meanwhile.
 
         For reading, and for what may be done twice. The action looks up its domain by itself.
@@ -94,7 +94,7 @@ class Connection:
             if is_alive(broken):
                 raise failure(what, error) from error
         self._reopen(broken)
-        with doing(what):
+        with translate_errors(what):
             return action()
 
     def domain(self, uuid: str) -> Any:
@@ -102,7 +102,7 @@ class Connection:
 
         :raises Gone: there is none.
         """
-        return self.surviving(f"look up domain {uuid}", lambda: self.look_up(uuid))
+        return self.retry_once(f"look up domain {uuid}", lambda: self.look_up(uuid))
 
     def look_up(self, uuid: str) -> Any:
         """As :meth:`domain`, with libvirt's own errors: to be part of an action."""
@@ -117,7 +117,7 @@ class Connection:
         try:
             connection = self._opened_in_time()
         except libvirt.libvirtError as error:
-            sentence = f"cannot connect to {self.asked_for}: {words(error)}"
+            sentence = f"cannot connect to {self.asked_for}: {message(error)}"
             if _daemon_is_missing(error):
                 raise NotYet(sentence) from error
             raise VirtiofsError(sentence) from error
@@ -188,7 +188,8 @@ def is_alive(connection: Any) -> bool:
 
 
 @contextlib.contextmanager
-def doing(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
+    """Turn libvirt's error into a sentence: cannot ``what``, and why."""
     try:
         yield
     except libvirt.libvirtError as error:
@@ -196,10 +197,10 @@ def doing(what: str) -> Iterator[None]:
 
 
 def failure(what: str, error: Exception) -> VirtiofsError:
-    return VirtiofsError(f"cannot {what}: {words(error)}")
+    return VirtiofsError(f"cannot {what}: {message(error)}")
 
 
-def words(error: Exception) -> str:
+def message(error: Exception) -> str:
     return " ".join(str(error).split())
 
 

@@ -44,11 +44,11 @@ class DomainList:
         return found
 
 
-def read(connection: Connection) -> DomainList:
-    return connection.surviving("list the domains", lambda: _read(connection))
+def read_domain_list(connection: Connection) -> DomainList:
+    return connection.retry_once("list the domains", lambda: _read_domain_list(connection))
 
 
-def _read(connection: Connection) -> DomainList:
+def _read_domain_list(connection: Connection) -> DomainList:
     domains = {domain.UUIDString(): domain for domain in connection.raw.listAllDomains()}
 
     def those(flag: int) -> frozenset[str]:

@@ -25,15 +25,15 @@ _POLL_SECONDS = 0.1
 _MOUNTINFO = ("/proc/1/mountinfo", "/proc/self/mountinfo")
 
 
-def virtiofs_tags_mounted(say: Callable[[str], str]) -> frozenset[str] | None:
-    """The tags that the guest has mounted, or None where the agent cannot tell. ``say`` sends one command."""
-    mounts = virtiofs_mounts(say)
+def virtiofs_tags_mounted(agent_command: Callable[[str], str]) -> frozenset[str] | None:
+    """The tags that the guest has mounted, or None where the agent cannot tell. ``agent_command`` sends one."""
+    mounts = virtiofs_mounts(agent_command)
     return None if mounts is None else frozenset(mount.source for mount in mounts)
 
 
-def virtiofs_mounts(say: Callable[[str], str]) -> tuple[mountinfo.Mount, ...] | None:
+def virtiofs_mounts(agent_command: Callable[[str], str]) -> tuple[mountinfo.Mount, ...] | None:
     """The virtiofs mounts of the guest, or None where the agent cannot tell."""
-    text = read_files(say, *_MOUNTINFO)
+    text = read_files(agent_command, *_MOUNTINFO)
     if not text:
         # Every process sees at least its root: nothing is no answer.
         return None
@@ -43,14 +43,14 @@ def virtiofs_mounts(say: Callable[[str], str]) -> tuple[mountinfo.Mount, ...] | 
         return None
 
 
-def read_files(say: Callable[[str], str], *paths: str) -> str | None:
+def read_files(agent_command: Callable[[str], str], *paths: str) -> str | None:
     """What these files of the guest hold, one after the other, or None where the agent cannot tell."""
     read = {"path": "/bin/cat", "arg": list(paths), "capture-output": True}
     try:
-        process = _answer(say, "guest-exec", read)["pid"]
+        process = int(_answer(agent_command, "guest-exec", read)["pid"])
         deadline = time.monotonic() + _EXEC_SECONDS
         while True:
-            status = _answer(say, "guest-exec-status", {"pid": process})
+            status = _answer(agent_command, "guest-exec-status", {"pid": process})
             if status.get("exited"):
                 break
             if time.monotonic() > deadline:
@@ -64,8 +64,8 @@ def read_files(say: Callable[[str], str], *paths: str) -> str | None:
         return None
 
 
-def _answer(say: Callable[[str], str], command: str, arguments: dict[str, object]) -> dict[str, Any]:
-    returned = json.loads(say(json.dumps({"execute": command, "arguments": arguments})))["return"]
+def _answer(agent_command: Callable[[str], str], command: str, arguments: dict[str, object]) -> dict[str, Any]:
+    returned = json.loads(agent_command(json.dumps({"execute": command, "arguments": arguments})))["return"]
     if not isinstance(returned, dict):
         raise VirtiofsError(f"{command} gave no answer")
     return returned

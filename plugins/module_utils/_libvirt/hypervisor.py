@@ -18,18 +18,19 @@ from typing import Any, Callable
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import document, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._errors import Gone, Lost, VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._libvirt import connection, domain_list, guest_agent
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt import connection, guest_agent
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.connection import (
     Connection,
     available,
-    doing,
     failure,
     libvirt,
-    words,
+    message,
+    translate_errors,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_list import DomainList
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.definition_lock import definition_lock
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_list import DomainList, read_domain_list
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, Version
-from ansible_collections.virtio.fs.plugins.module_utils._libvirt.pid_files import DaemonFiles
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.pid_files import DaemonFiles, state_directory
 
 __all__ = ["Gone", "Hypervisor", "available"]
 
@@ -67,16 +68,16 @@ class Hypervisor:
 
     @property
     def uri(self) -> str:
-        return str(self._told("the URI", "getURI"))
+        return str(self._call("the URI", "getURI"))
 
     @property
     def driver(self) -> str:
         """``QEMU``, ``TEST``, …"""
-        return str(self._told("the driver", "getType")).upper()
+        return str(self._call("the driver", "getType")).upper()
 
     @property
     def libvirt_version(self) -> Version:
-        return _version(self._told("libvirt's version", "getLibVersion"))
+        return _version(self._call("libvirt's version", "getLibVersion"))
 
     @property
     def qemu_version(self) -> Version:
@@ -100,13 +101,13 @@ class Hypervisor:
         :raises Gone: one is not there.
         :raises VirtiofsError: a name fits two.
         """
-        listed = domain_list.read(self._connection)
+        listed = read_domain_list(self._connection)
         uuids = {name: listed.uuid(name) for name in names}
         return {name: self._read(uuid, listed, public) for name, uuid in uuids.items()}
 
     def all_states(self) -> list[DomainState]:
         """Read every domain. One that goes away meanwhile is left out."""
-        listed = domain_list.read(self._connection)
+        listed = read_domain_list(self._connection)
         found = []
         for uuid in listed.domains:
             with contextlib.suppress(Gone):
@@ -115,7 +116,7 @@ class Hypervisor:
 
     def _read(self, uuid: str, listed: DomainList, public: bool) -> DomainState:
         what = f"read domain {listed.domains[uuid].name()}"
-        return self._connection.surviving(what, lambda: self._state(uuid, listed, public))
+        return self._connection.retry_once(what, lambda: self._state(uuid, listed, public))
 
     def _state(self, uuid: str, listed: DomainList, public: bool) -> DomainState:
         domain = listed.domains[uuid]
@@ -149,17 +150,17 @@ class Hypervisor:
         return {tag: None if mounted is None else tag in mounted for tag in wanted}
 
     def agent(self, uuid: str) -> Callable[[str], str] | None:
-        """Says one command to a guest's agent and returns the answer; None where this connection cannot ask."""
+        """What sends one command to a guest's agent and returns the answer; None where this connection cannot ask."""
         ask = getattr(connection.libvirt_qemu, "qemuAgentCommand", None)
         if ask is None or self._connection.readonly:
             return None
         domain = self._connection.domain(uuid)
 
-        def say(command: str) -> str:
-            with doing(f"ask the guest agent of domain {domain.name()}"):
+        def agent_command(command: str) -> str:
+            with translate_errors(f"ask the guest agent of domain {domain.name()}"):
                 return str(ask(domain, command, AGENT_SECONDS, 0))
 
-        return say
+        return agent_command
 
     def daemon_pids(self, live: Document) -> dict[str, int]:
         """The process ids that libvirt noted for the daemons of a running domain, by tag; also of dead ones."""
@@ -168,7 +169,7 @@ class Hypervisor:
     def define(self, uuid: str, xml: str, expected: Document) -> None:
         """Replace the persistent definition, unless somebody else has changed it since ``expected`` was read."""
         name = self._name(uuid)
-        with self._files.alone():
+        with definition_lock(self._state_directory):
             if self._definition(uuid, name) != expected:
                 raise VirtiofsError(
                     f"the definition of domain {name} was changed by somebody else meanwhile; nothing was done to it, "
@@ -184,7 +185,7 @@ class Hypervisor:
         flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | (libvirt.VIR_DOMAIN_AFFECT_CONFIG if config else 0)
         domain = self._connection.domain(uuid)
         name = domain.name()
-        with self._files.alone():
+        with definition_lock(self._state_directory):
             try:
                 domain.attachDeviceFlags(xml, flags)
             except libvirt.libvirtError as error:
@@ -211,8 +212,8 @@ class Hypervisor:
             _unless(lambda: tag not in self._live_tags(uuid, name), what, error)
         if not _comes_true(lambda: tag not in self._live_tags(uuid, name), DETACH_SECONDS):
             raise VirtiofsError(
-                f"the guest of domain {name} did not let go of {tag} within {DETACH_SECONDS:g} seconds; "
-                "it can still do so later"
+                f"the guest of domain {name} did not release {tag} within {DETACH_SECONDS:g} seconds; "
+                "it may still do so later"
             )
 
     def shut_down(self, uuid: str, timeout: float, *, force: bool) -> None:
@@ -262,25 +263,22 @@ class Hypervisor:
         return True
 
     def is_running(self, uuid: str) -> bool:
-        return self._connection.surviving(
+        return self._connection.retry_once(
             f"read domain {uuid}", lambda: bool(self._connection.look_up(uuid).isActive())
         )
 
     def restore_definition(self, uuid: str, xml: str) -> None:
         """Put a definition back, whatever is there now."""
         what = f"put the old definition of domain {self._name(uuid)} back"
-        self._connection.surviving(what, lambda: self._connection.raw.defineXML(xml))
+        self._connection.retry_once(what, lambda: self._connection.raw.defineXML(xml))
 
     def remove_managed_save(self, uuid: str) -> None:
         domain = self._connection.domain(uuid)
-        with doing(f"remove the managed save image of domain {domain.name()}"):
+        with translate_errors(f"remove the managed save image of domain {domain.name()}"):
             domain.managedSaveRemove(0)
 
-    def _told(self, what: str, method: str) -> Any:
-        def ask() -> Any:
-            return getattr(self._connection.raw, method)()
-
-        return self._connection.surviving(f"ask for {what}", ask)
+    def _call(self, what: str, method: str) -> Any:
+        return self._connection.retry_once(f"ask for {what}", lambda: getattr(self._connection.raw, method)())
 
     def _name(self, uuid: str) -> str:
         return str(self._connection.domain(uuid).name())
@@ -288,12 +286,12 @@ class Hypervisor:
     def _definition(self, uuid: str, name: str) -> Document:
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
         return Document(
-            self._connection.surviving(f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(flags))
+            self._connection.retry_once(f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(flags))
         )
 
     def _live(self, uuid: str, name: str) -> Document:
         return Document(
-            self._connection.surviving(f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(0))
+            self._connection.retry_once(f"read domain {name}", lambda: self._connection.look_up(uuid).XMLDesc(0))
         )
 
     def _live_tags(self, uuid: str, name: str) -> dict[str, share.Share]:
@@ -314,8 +312,8 @@ class Hypervisor:
         return _comes_true(lambda: not self.is_running(uuid), max(0.0, deadline - time.monotonic()))
 
     def _tags_mounted(self, uuid: str) -> frozenset[str] | None:
-        say = self.agent(uuid)
-        return None if say is None else guest_agent.virtiofs_tags_mounted(say)
+        command = self.agent(uuid)
+        return None if command is None else guest_agent.virtiofs_tags_mounted(command)
 
     def _forgot_memory(self, name: str) -> bool:
         """Whether hot-plug fails with "requires shared memory" although the memory is shared (libvirt 7.9 to 9.1)."""
@@ -327,7 +325,11 @@ class Hypervisor:
 
     @functools.cached_property
     def _files(self) -> DaemonFiles:
-        return DaemonFiles(self.uri)
+        return DaemonFiles(self._state_directory)
+
+    @functools.cached_property
+    def _state_directory(self) -> str | None:
+        return state_directory(self.uri)
 
 
 def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
@@ -337,7 +339,7 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
             return
     except VirtiofsError as second:
         raise Lost(
-            f"cannot {what}: {words(error)}; whether it was done all the same cannot be seen: {second}"
+            f"cannot {what}: {message(error)}; whether it was done all the same cannot be seen: {second}"
         ) from error
     raise failure(what, error) from error
 

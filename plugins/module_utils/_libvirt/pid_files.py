@@ -9,15 +9,12 @@ The names: qemu_virtiofs.c, qemuVirtioFSCreatePidFilename; the directory: qemu_c
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
-from ansible_collections.virtio.fs.plugins.module_utils._system import files
 
 # virDomainDefGetShortName cuts a domain's name to so many characters.
 _SHORT_NAME = 20
@@ -26,8 +23,9 @@ _SHORT_NAME = 20
 class DaemonFiles:
     """The pid files of one connection. A connection that has none, such as a test driver, tells nothing."""
 
-    def __init__(self, uri: str) -> None:
-        self._directory = _state_directory(uri)
+    def __init__(self, directory: str | None) -> None:
+        """``directory``: that of :func:`state_directory`."""
+        self._directory = directory
 
     def dead(self, live: Document) -> frozenset[str]:
         """The tags of a running domain whose daemon is gone. Where nobody can tell it is not said to be."""
@@ -49,18 +47,6 @@ class DaemonFiles:
             return False
         return driver.st_mtime > machine.st_mtime
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other runs of ours out between looking at a definition and replacing it: libvirt cannot do both at once.
-
-        Where the connection has no directory here, or this user cannot see it, nobody is kept out.
-        """
-        if self._directory is None or not os.access(self._directory, os.R_OK):
-            yield
-            return
-        with files.locked(self._directory, self._directory):
-            yield
-
     def _paths(self, live: Document) -> dict[str, str]:
         if self._directory is None:
             return {}
@@ -74,7 +60,8 @@ class DaemonFiles:
         }
 
 
-def _state_directory(uri: str) -> str | None:
+def state_directory(uri: str) -> str | None:
+    """Where the driver of this connection keeps what runs, or None where it keeps nothing on this machine."""
     parts = urlsplit(uri)
     if parts.scheme.partition("+")[0] != "qemu":
         return None

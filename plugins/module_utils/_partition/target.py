@@ -76,7 +76,7 @@ class Target(steps.Target):
             fcntl.flock(self.locks[node], fcntl.LOCK_UN)
 
     def release(self) -> None:
-        """Let go of all disks, and wait until udev, where it runs, knows what is on them now."""
+        """Close all disks, and wait until udev, where it runs, knows what is on them now."""
         for node in list(self.locks):
             self.unlock(node)
         touched, self.touched = list(dict.fromkeys(self.touched)), []

@@ -15,9 +15,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory, share
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import parse
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.tests.unit.domain_documents import _PCIE, _VIRTIOFS, _domain
+from ansible_collections.virtio.fs.tests.unit.domain_documents import PCIE, VIRTIOFS, domain_xml
 
-HAS_ONE = _domain(_PCIE + _VIRTIOFS.format("one", "", "", ""))
+HAS_ONE = domain_xml(PCIE + VIRTIOFS.format("one", "", "", ""))
 
 
 def test_a_share_is_added() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, names, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, check_items, names, wanted
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.tests.unit.domain_surroundings import item
 
 ITEM = {
     **dict.fromkeys(BY_NAME),
@@ -111,3 +112,32 @@ def test_an_option_that_the_table_lacks_is_an_error() -> None:
 def test_every_name_is_asked_for_once() -> None:
     items = wanted(given({}, {"tag": "b"}, {"domain": "vm2"})).items
     assert names(items, ["vm3", "vm1"]) == ("vm1", "vm2", "vm3")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"tag": ""}, "tag is empty"),
+        ({"tag": "ä" * 19}, "tag has 38 bytes"),
+        ({"tag": "a\x7f"}, "cannot be printed"),
+        ({"queue": 0}, "queue must be a power of two"),
+        ({"queue": 2048}, "queue must be a power of two"),
+        ({"queue": 3}, "queue must be a power of two"),
+        ({"thread_pool": -1}, "thread_pool must not be negative"),
+        ({"open_files": 0}, "open_files must be at least 1"),
+        ({"source": "/srv/../etc"}, "contains '..'"),
+        ({"binary": "virtiofsd"}, "binary: 'virtiofsd' is not an absolute path"),
+        ({"idmap": IdMap(uid=(IdRange(0, 100, 0),))}, "idmap: uid"),
+    ],
+)
+def test_items_are_refused_by_name_and_option(options: dict[str, Any], sentence: str) -> None:
+    wrong = item(**options)
+    with pytest.raises(VirtiofsError) as caught:
+        check_items([item("right"), wrong])
+    assert str(caught.value).startswith(f"{wrong.label}: ")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"tag": "x" * 36}, {"tag": "ein Tag"}, {"tag": "ä" * 18}, {"queue": 1}])
+def test_items_that_are_right(options: dict[str, Any]) -> None:
+    check_items([item(**options)])

@@ -6,10 +6,10 @@ from __future__ import annotations
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, dotted
-from ansible_collections.virtio.fs.tests.unit.domain_documents import _VIRTIOFS, _domain
+from ansible_collections.virtio.fs.tests.unit.domain_documents import VIRTIOFS, domain_xml
 
-BOTH = Document(_domain(_VIRTIOFS.format("one", "", "", "") + _VIRTIOFS.format("two", "", "", "<boot order='1'/>")))
-ONE = Document(_domain(_VIRTIOFS.format("one", "", "", "")))
+BOTH = Document(domain_xml(VIRTIOFS.format("one", "", "", "") + VIRTIOFS.format("two", "", "", "<boot order='1'/>")))
+ONE = Document(domain_xml(VIRTIOFS.format("one", "", "", "")))
 
 
 def test_a_version_is_written_with_dots() -> None:

@@ -25,7 +25,7 @@ class _Connections:
         if len(self.made) <= self._refused:
             raise NotYet("it does not run")
         raw = SimpleNamespace(getURI=lambda: uri, getLibVersion=lambda: 11_003_002)
-        return SimpleNamespace(raw=raw, surviving=lambda what, action: action())
+        return SimpleNamespace(raw=raw, retry_once=lambda what, action: action())
 
 
 def test_it_connects_at_its_first_use_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
