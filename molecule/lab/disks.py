@@ -31,7 +31,7 @@ def size_in_bytes(text: str) -> int:
     """4G, 512MiB, 1T: binary units."""
     match = re.fullmatch(r"(\d+)\s*([KMGT]?)(iB|B)?", text)
     if not match:
-        raise LabError(f"{text} is no size; write it like 4G or 512M")
+        raise LabError(f"{text} is not a size; write it like 4G or 512M")
     factors = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
     return int(match[1]) * factors[match[2]]
 

@@ -80,7 +80,7 @@ def test_a_start_that_nobody_hears_of_keeps_its_definition(daemon: Daemon, sourc
     daemon.virsh("start", "vm1")
     wanted = {"shares": [share(source)], "apply": "restart", "shutdown_timeout": 1, "force_off": True}
     said = _one_sentence(daemon.module(**wanted, fault={"moment": "start_lost", "constants": {"RETURN_SECONDS": 0}}))
-    assert "whether domain vm1 runs cannot be seen, so its new definition stays" in said
+    assert "whether domain vm1 runs is unknown, so its new definition stays" in said
     assert _defined(daemon) == ["data"]
     assert tags(daemon.virsh("dumpxml", "vm1")) == ["data"]
     assert not daemon.module(**wanted)["changed"]
@@ -116,7 +116,7 @@ def test_a_daemon_that_goes_away_during_a_shutdown(source: str, tmp_path: Path) 
         fault = {"moment": "after_shutdown", "constants": {"RETURN_SECONDS": 1}}
         wanted = {"shares": [share(source)], "apply": "restart", "shutdown_timeout": 5}
         said = _one_sentence(daemon.module(**wanted, fault=fault))
-        assert "domain vm1 was asked to shut down, and whether it did cannot be seen" in said
+        assert "domain vm1 was asked to shut down, and whether it did is unknown" in said
         assert "start it by hand" in said
         assert "libvirt did not come back within 1 seconds" in said
     finally:
@@ -136,7 +136,7 @@ def test_runs_at_the_same_time_lose_nothing(daemon: Daemon, source: str) -> None
     assert sorted(_defined(daemon)) == done
     for tag in names:
         if tag not in done:
-            assert "was changed by somebody else meanwhile" in _one_sentence(results[tag])
+            assert "was changed by someone else in the meantime" in _one_sentence(results[tag])
             assert daemon.module(shares=[share(source, tag)])["changed"]
     assert sorted(_defined(daemon)) == names
 

@@ -198,7 +198,7 @@ def test_a_numa_cell_as_in_the_original_recipe(libvirt: Libvirt, source: str) ->
         ({"queue": 100}, "queue must be a power of two"),
         ({"source": "/nowhere/at/all"}, "the directory /nowhere/at/all does not exist"),
         ({"source": "relative"}, "is not an absolute path"),
-        ({"open_files": 1000}, "open_files needs libvirt 10.6.0"),
+        ({"open_files": 1000}, "open_files: it needs libvirt 10.6.0"),
     ],
 )
 def test_bad_input_changes_nothing(libvirt: Libvirt, source: str, entry: dict[str, Any], sentence: str) -> None:

@@ -24,12 +24,12 @@ def test_sources_on_a_filesystem_that_does_not_answer(
     (tmp_path / "plain").mkdir()
     plain, behind = str(tmp_path / "plain"), [f"{unresponsive}/{number}" for number in range(50)]
     began = time.monotonic()
-    found = sources.look([plain, unresponsive, *behind])
+    found = sources.read_directories([plain, unresponsive, *behind])
     assert time.monotonic() - began < 5
     assert (found[plain].directory, found[plain].silent) == (True, None)
     sentence = f"{unresponsive} did not answer within 1 seconds"
     assert {found[path].silent for path in (unresponsive, *behind)} == {sentence}
-    with pytest.raises(VirtiofsError, match=r"share data of domain vm1: source: .* did not answer within 1 seconds"):
+    with pytest.raises(VirtiofsError, match=r"share data of domain vm1, source: .* did not answer within 1 seconds"):
         check_sources([Item("vm1", Share("data", behind[0]))], found)
 
 
@@ -37,7 +37,9 @@ def test_what_is_seen_of_a_source(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to("directory")
-    found = sources.look([f"{tmp_path}/{name}" for name in ("directory/", "file", "link", "none")] + ["/proc"])
+    found = sources.read_directories(
+        [f"{tmp_path}/{name}" for name in ("directory/", "file", "link", "none")] + ["/proc"]
+    )
     seen = [(each.exists, each.directory, each.symlink is not None, each.mountpoint) for each in found.values()]
     assert seen == [
         (True, True, False, False),

@@ -102,7 +102,7 @@ def test_an_image_that_another_run_has_made_meanwhile_is_not_replaced(lab: DiskL
     step = MakeImage(str(path), 32 * 2**20, NewFilesystem(lab.label(), "ext4"))
     step.apply(lab.target())
     before = path.stat().st_ino, path.read_bytes()
-    with pytest.raises(VirtiofsError, match=r"a\.img was made by somebody else meanwhile, run it again"):
+    with pytest.raises(VirtiofsError, match=r"a\.img was made by someone else in the meantime, run it again"):
         step.apply(lab.target())
     assert (path.stat().st_ino, path.read_bytes()) == before
     assert [entry.name for entry in path.parent.iterdir()] == ["a.img"]

@@ -219,7 +219,7 @@ def test_a_partition_that_somebody_has_taken_or_moved_since_it_was_looked_at(lab
         with opened_exclusively(f"{disk}p1"):
             message = refused_by(lab, step, disk)
         assert message == f"{label}: {disk}p1 is in use, nothing was written to it: Device or resource busy"
-    assert "was changed meanwhile, run it again" in refused_by(lab, DeletePartition(disk, label, 2), disk)
+    assert "was changed in the meantime, run it again" in refused_by(lab, DeletePartition(disk, label, 2), disk)
     assert "never made smaller" in refused_by(lab, GrowPartition(disk, label, 10 * MIB, 512), disk)
     for gone in (FormatPartition(disk, NewFilesystem("gone", "ext4")), DeletePartition(disk, "gone", 1)):
         assert f"gone: {disk} has no partition of this name" in refused_by(lab, gone, disk)

@@ -63,7 +63,7 @@ def parse(text: str) -> Size:
         return Size(percent=percent)
     match = _ABSOLUTE.fullmatch(plain)
     if match is None:
-        raise VirtiofsError(f"{text!r} is no size: write 100GiB, 512MiB, 25% or rest")
+        raise VirtiofsError(f"{text!r} is not a size: write 100GiB, 512MiB, 25% or rest")
     size = int(Fraction(match.group(1)) * 1024 ** _UNITS[match.group(2).upper()])
     if size <= 0:
         raise VirtiofsError(f"{text!r} is not more than zero")

@@ -37,7 +37,7 @@ class WantedDomain:
     def _absent(self) -> frozenset[str]:
         return frozenset([item.share.tag for item in self.items if item.absent])
 
-    def gone(self, tags: Iterable[str]) -> tuple[str, ...]:
+    def leaving(self, tags: Iterable[str]) -> tuple[str, ...]:
         """Which of these tags shall not be there."""
         if not self.exclusive:
             return tuple([tag for tag in tags if tag in self._absent]) if self._absent else ()
@@ -57,14 +57,14 @@ class WantedDomain:
     def tags(self) -> tuple[str, ...]:
         """All tags that this is about."""
         named = [item.share.tag for item in self.items]
-        return tuple(dict.fromkeys([*named, *self.gone(_tags(self.state))]))
+        return tuple(dict.fromkeys([*named, *self.leaving(_tags(self.state))]))
 
     def unmounted_by_caller(self, tag: str) -> bool:
         return any(item.guest_unmounted for item in self.items if item.share.tag == tag)
 
     def tags_to_detach(self) -> tuple[str, ...]:
         """Running shares that must leave or change: the guest has to be asked about these."""
-        return (*self.gone(self.state.live_shares), *(tag for tag, found in self.live_differences.items() if found))
+        return (*self.leaving(self.state.live_shares), *(tag for tag, found in self.live_differences.items() if found))
 
     @functools.cached_property
     def live_differences(self) -> Mapping[str, tuple[str, ...]]:

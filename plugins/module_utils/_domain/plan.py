@@ -111,7 +111,7 @@ def edits_of(root: Element, wanted: WantedDomain, options: Options, host: Host) 
     """
     found = domain_xml_share.shares_in(root) if root is not wanted.state.config.root else wanted.state.config_shares
     _refuse_other_filesystems(root, found, wanted)
-    edits: list[Edit] = [RemoveShare(tag) for tag in wanted.gone(found)]
+    edits: list[Edit] = [RemoveShare(tag) for tag in wanted.leaving(found)]
     for item in wanted.present:
         share = item.share
         if share.tag not in found:
@@ -167,7 +167,7 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         raise VirtiofsError(f"domain {state.name}: {error}") from error
     live = plan_live(wanted, root, before, options, host)
     binds = readonly_bind.steps_before(wanted.present, host, options.fstab)
-    if not (edits or binds or live.before or live.attach or live.waiting or host.binds):
+    if not (edits or binds or live.before or live.hot_plug or live.waiting or host.binds):
         # What most domains of a fleet are.
         return _DomainPlan(result=_result(wanted, live, False))
     added = tuple(item for item in wanted.present if item.share.tag not in before)
@@ -179,13 +179,13 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         *binds,
         *live.before,
     ]
-    hot = [step.tag for step in live.attach if step.config]
+    hot = [step.tag for step in live.hot_plug if step.config]
     remaining = _without(root, hot)
     # A hot-plug adds its share to the definition by itself.
     left = [edit for edit in edits if not (isinstance(edit, AddShare) and edit.share.tag in hot)]
     if left:
         steps.append(_define(state, remaining, left))
-    steps.extend(live.attach)
+    steps.extend(live.hot_plug)
     return _DomainPlan(
         steps=tuple(steps),
         restart=_restart(state, root, options) if restarts else None,

@@ -16,7 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required
     MOUNT_UNKNOWN,
     MOUNTED,
     NO_FREE_PORT,
-    NO_HOTPLUG,
+    NO_HOT_PLUG,
     NO_SHARED_MEMORY,
     Reason,
     Waiting,
@@ -30,15 +30,15 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, Version, dotted
 
-_HOTPLUG: Version = (7, 9, 0)
+_HOT_PLUG: Version = (7, 9, 0)
 
 
 @dataclass(frozen=True)
 class LivePlan:
-    """``before`` comes before the new definition, ``attach`` after it: a hot-plug checks the definition too."""
+    """``before`` comes before the new definition, ``hot_plug`` after it: a hot-plug checks the definition too."""
 
     before: tuple[Detach | Reattach, ...] = ()
-    attach: tuple[HotPlug, ...] = ()
+    hot_plug: tuple[HotPlug, ...] = ()
     waiting: tuple[Waiting, ...] = ()
 
 
@@ -54,10 +54,10 @@ def plan_live(
         return LivePlan()
     live = state.live_shares
     steps: list[Detach | Reattach] = []
-    attach: list[HotPlug] = []
+    hot_plug: list[HotPlug] = []
     waiting: list[Waiting] = []
 
-    for tag in wanted.gone(live):
+    for tag in wanted.leaving(live):
         reason = _why_no_detach(state, tag, options, host)
         if reason is None:
             _refuse_mounted(wanted, tag, options)
@@ -82,20 +82,20 @@ def plan_live(
             if reason is None:
                 steps.append(_reattach(state, item, _copy(state.live.root, tag), before, differences))
         else:
-            reason = _why_no_attach(state, options, host, left)
+            reason = _why_no_hot_plug(state, options, host, left)
             if reason is None:
                 xml = serialised_element(share.without_places(_copy(config, tag)))
-                attach.append(HotPlug(state.name, state.uuid, tag, xml, config=tag not in before))
+                hot_plug.append(HotPlug(state.name, state.uuid, tag, xml, config=tag not in before))
                 left = None if left is None else left - 1
         if reason is not None:
             waiting.append(Waiting(state.name, tag, reason))
-    return LivePlan(tuple(steps), tuple(attach), tuple(waiting))
+    return LivePlan(tuple(steps), tuple(hot_plug), tuple(waiting))
 
 
-def _why_no_attach(state: DomainState, options: Options, host: Host, places: int | None) -> Reason | None:
+def _why_no_hot_plug(state: DomainState, options: Options, host: Host, places: int | None) -> Reason | None:
     if options.apply == "config":
         return APPLY_CONFIG
-    reason = _why_no_memory(state, host) or _why_no_hotplug(host)
+    reason = _why_no_memory(state, host) or _why_libvirt_cannot(host)
     return reason or (NO_FREE_PORT if places is not None and places <= 0 else None)
 
 
@@ -103,8 +103,8 @@ def _why_no_memory(state: DomainState, host: Host) -> Reason | None:
     if state.live is not None and not memory.is_shared(state.live.root):
         return NO_SHARED_MEMORY
     if state.memory_forgotten:
-        words = f"libvirt {dotted(host.libvirt)} was restarted and forgot that its memory is shared (9.2.0 would not)"
-        return Reason(NO_SHARED_MEMORY.code, words)
+        message = f"libvirt {dotted(host.libvirt)} was restarted and forgot that its memory is shared (9.2.0 would not)"
+        return Reason(NO_SHARED_MEMORY.code, message)
     return None
 
 
@@ -112,15 +112,15 @@ def _why_no_detach(state: DomainState, tag: str, options: Options, host: Host) -
     # A live detach with a dead daemon reports success, never completes and wedges all hot-plug of the guest.
     if tag in state.dead:
         return DAEMON_DEAD
-    return APPLY_CONFIG if options.apply == "config" else _why_no_hotplug(host)
+    return APPLY_CONFIG if options.apply == "config" else _why_libvirt_cannot(host)
 
 
-def _why_no_hotplug(host: Host) -> Reason | None:
+def _why_libvirt_cannot(host: Host) -> Reason | None:
     if host.driver != "QEMU":
-        return NO_HOTPLUG
-    if host.libvirt < _HOTPLUG:
-        words = f"libvirt {dotted(host.libvirt)} cannot hot-plug virtiofs, {dotted(_HOTPLUG)} can"
-        return Reason("libvirt_too_old", words)
+        return NO_HOT_PLUG
+    if host.libvirt < _HOT_PLUG:
+        message = f"libvirt {dotted(host.libvirt)} cannot hot-plug virtiofs, {dotted(_HOT_PLUG)} can"
+        return Reason("libvirt_too_old", message)
     return None
 
 
@@ -143,8 +143,8 @@ def _refuse_mounted(wanted: WantedDomain, tag: str, options: Options) -> None:
             f"share {tag} of domain {state.name} is mounted in the guest: unmount it there first, or set force_detach"
         )
     raise VirtiofsError(
-        f"share {tag} of domain {state.name}: nobody can tell whether the guest has it mounted (its agent does not "
-        "say): set guest_unmounted when you have seen that it is not, or force_detach"
+        f"share {tag} of domain {state.name}: whether the guest has it mounted is unknown, as its agent does not "
+        "answer: set guest_unmounted once you have checked that it is not mounted, or force_detach"
     )
 
 

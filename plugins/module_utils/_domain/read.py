@@ -40,7 +40,7 @@ def _read(wanted: Wanted, hypervisor: Hypervisor, public: bool) -> State:
         qemu=hypervisor.qemu_version,
         virtiofsd=_virtiofsd.find() if present else None,
         binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in present} if path},
-        directories=sources.look(share.source for share in present if share.source),
+        directories=sources.read_directories(share.source for share in present if share.source),
         binds=read_binds(options.fstab),
         has_device=capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
     )

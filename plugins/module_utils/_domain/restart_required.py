@@ -16,16 +16,16 @@ class Reason:
     """Why something waits for a restart: a code for a program, and words."""
 
     code: str
-    words: str
+    message: str
 
 
 APPLY_CONFIG = Reason("apply_config", "only the definition was to be changed (apply: config)")
 NO_SHARED_MEMORY = Reason("no_shared_memory", "its running memory is not shared")
 NO_FREE_PORT = Reason("no_free_port", "the running machine has no free PCI port (spare_ports adds some)")
-NO_HOTPLUG = Reason("not_supported", "this libvirt driver has no hot-plug of virtiofs")
+NO_HOT_PLUG = Reason("not_supported", "this libvirt driver has no hot-plug of virtiofs")
 DAEMON_DEAD = Reason("daemon_dead", "its virtiofsd is dead")
 MOUNTED = Reason("mounted", "the guest has it mounted (force_detach would change it under the guest)")
-MOUNT_UNKNOWN = Reason("mount_unknown", "nobody can tell whether the guest has it mounted (force_detach)")
+MOUNT_UNKNOWN = Reason("mount_unknown", "whether the guest has it mounted is unknown (force_detach detaches it anyway)")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def restart_required(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
             "domain": domain,
             "reason": reason.code,
             "tags": found,
-            "message": f"domain {domain} must be shut down and started for {', '.join(found)}: {reason.words}",
+            "message": f"domain {domain} must be shut down and started for {', '.join(found)}: {reason.message}",
         }
         for (domain, reason), found in tags.items()
     ]

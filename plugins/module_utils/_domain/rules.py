@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Directory, Host
-from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Problem
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Element, path
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -42,23 +42,26 @@ def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
             continue
         if host.driver != _QEMU:
             # Some take the element and ignore its driver.
-            raise VirtiofsError(f"{item.label}: virtiofs needs libvirt's {_QEMU} driver, {host.uri} has {host.driver}")
+            raise VirtiofsError(
+                f"{at(item.label)}virtiofs needs libvirt's {_QEMU} driver, {host.uri} has {host.driver}"
+            )
         if host.has_device is False:
             raise VirtiofsError(
-                f"{item.label}: QEMU {dotted(host.qemu)} on this hypervisor has no virtiofs device; QEMU 5.0 has"
+                at(item.label) + f"QEMU {dotted(host.qemu)} on this hypervisor has no virtiofs device; QEMU 5.0 has"
             )
         if urlsplit(host.uri).path == "/session" and host.libvirt < _IN_A_SESSION:
             raise VirtiofsError(
-                f"{item.label}: virtiofs needs libvirt {dotted(_IN_A_SESSION)} in {host.uri}, "
+                f"{at(item.label)}virtiofs needs libvirt {dotted(_IN_A_SESSION)} in {host.uri}, "
                 f"this is {dotted(host.libvirt)}"
             )
         daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
         if item.share.binary and daemon is None:
             # virtiofs_user_map may be about to write it.
-            not_yet.append(f"{item.label}: binary: {item.share.binary} is not a virtiofsd that can be run")
+            not_yet.append(at(item.label, "binary") + f"{item.share.binary} is not a virtiofsd that can be run")
         problem = _host_problem(item.share, host.libvirt, daemon) or _idmap_refused(item.share, host.uri)
         if problem:
-            raise VirtiofsError(f"{item.label}: {problem}")
+            option, sentence = problem
+            raise VirtiofsError(at(item.label, option) + sentence)
     return tuple(not_yet)
 
 
@@ -76,18 +79,18 @@ def check_sources(items: Sequence[Item], directories: Mapping[str, Directory]) -
         if item.absent or item.share.source is None:
             continue
         found = directories[item.share.source]
-        if found.silent is not None:
-            raise VirtiofsError(f"{item.label}: source: {found.silent}")
+        if found.no_answer is not None:
+            raise VirtiofsError(at(item.label, "source") + found.no_answer)
         problem = problems[item.share.source]
         if problem and not item.allow_unsafe_source:
-            raise VirtiofsError(f"{item.label}: source: {problem}; allow_unsafe_source would share it")
+            raise VirtiofsError(at(item.label, "source") + f"{problem}; allow_unsafe_source would share it")
         if not found.exists:
-            not_yet.append(f"{item.label}: source: the directory {item.share.source} does not exist")
+            not_yet.append(at(item.label, "source") + f"the directory {item.share.source} does not exist")
         elif not found.directory:
-            raise VirtiofsError(f"{item.label}: source: {item.share.source} is not a directory")
+            raise VirtiofsError(at(item.label, "source") + f"{item.share.source} is not a directory")
         elif item.require_mountpoint and not found.mountpoint:
             not_yet.append(
-                f"{item.label}: source: {item.share.source} is not a mount point (require_mountpoint is set): "
+                at(item.label, "source") + f"{item.share.source} is not a mount point (require_mountpoint is set): "
                 "the guest would fill the host's own filesystem"
             )
     return tuple(not_yet)
@@ -110,8 +113,8 @@ def check_images(items: Iterable[Item], domains: Mapping[str, Element]) -> None:
             held = held_in[directory]
             if held:
                 raise VirtiofsError(
-                    f"{asking[held].label}: source: {held} holds the disk image {image} of domain {name}; "
-                    "allow_unsafe_source would share it"
+                    at(asking[held].label, "source")
+                    + f"{held} holds the disk image {image} of domain {name}; allow_unsafe_source would share it"
                 )
 
 
@@ -135,29 +138,29 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _idmap_refused(share: Share, uri: str) -> str | None:
+def _idmap_refused(share: Share, uri: str) -> Problem | None:
     # Seen with virtiofsd 1.13.2: "uid_map can only be used by unprivileged user". The domain would not start.
     if share.idmap in (None, IdMap()) or urlsplit(uri).path == "/session":
         return None
-    return (
-        "idmap: virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does "
+    return "idmap", (
+        "virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does "
         "it, or binary with a script of virtiofs_user_map"
     )
 
 
-def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> str | None:
+def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> Problem | None:
     if libvirt < _VIRTIOFS:
-        return f"libvirt {dotted(libvirt)} has no virtiofs, {dotted(_VIRTIOFS)} has"
+        return "", f"libvirt {dotted(libvirt)} has no virtiofs, {dotted(_VIRTIOFS)} has"
     asked = [BY_NAME[name] for name in share.differences(Share(share.tag, share.source))]
     for option in asked:
         if option.since is not None and libvirt < option.since:
-            return f"{option.name} needs libvirt {dotted(option.since)}, this is {dotted(libvirt)}"
+            return option.name, f"it needs libvirt {dotted(option.since)}, this is {dotted(libvirt)}"
     if daemon is None:
         return None
     for option in asked:
         if option.rust and daemon.flavour == "c":
-            return f"{option.name} needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
+            return option.name, f"it needs the Rust virtiofsd, {daemon.path} is {daemon.name}"
         if option.lost_with in daemon.features:
             why = "has no locks shared between guests; versions before 1.11.1 took the option"
-            return f"{option.name}: {daemon.name} {why}"
+            return option.name, f"{daemon.name} {why}"
     return None

@@ -22,7 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._system import paths as 
 ANSWER_SECONDS = 20.0
 
 
-def look(paths: Iterable[str]) -> dict[str, Directory]:
+def read_directories(paths: Iterable[str]) -> dict[str, Directory]:
     """Each path as it is now. A filesystem that does not answer costs a time limit, once.
 
     :raises VirtiofsError: a component cannot be read.
@@ -36,10 +36,10 @@ def look(paths: Iterable[str]) -> dict[str, Directory]:
         plain = system_paths.normalized(path)
         holding = max((point for point in remote if system_paths.within(plain, point)), key=len, default=None)
         if holding is None:
-            found[path] = _with_mounts(plain, Directory(**_seen(plain)), points)
+            found[path] = _with_mounts(plain, Directory(**_read_one(plain)), points)
         else:
             asked.setdefault(holding, []).append(path)
-    answers = _answers(asked)
+    answers = _read_bounded(asked)
     for path in (path for behind in asked.values() for path in behind):
         found[path] = _with_mounts(system_paths.normalized(path), answers[path], points)
     return found
@@ -63,23 +63,23 @@ def _with_mounts(plain: str, directory: Directory, points: Sequence[str]) -> Dir
     return dataclasses.replace(directory, mountpoint=mounted, submounts=tuple(below(plain, points)))
 
 
-def _seen(plain: str) -> dict[str, Any]:
+def _read_one(plain: str) -> dict[str, Any]:
     symlink = system_paths.symlink_in(plain)
     return {"exists": os.path.lexists(plain), "directory": os.path.isdir(plain), "symlink": symlink}
 
 
-def _answers(asked: Mapping[str, Sequence[str]]) -> dict[str, Directory]:
+def _read_bounded(asked: Mapping[str, Sequence[str]]) -> dict[str, Directory]:
     """One process for each mount that somebody else answers for, so that a hanging one costs one."""
-    works = {point: functools.partial(_tell, paths) for point, paths in asked.items()}
+    works = {point: functools.partial(_read_each, paths) for point, paths in asked.items()}
     found = {}
     for point, outcome in (bounded.touch_all(works, ANSWER_SECONDS) if works else {}).items():
         answers = dict(outcome.values)
-        silent = outcome.stuck or outcome.error
+        no_answer = outcome.stuck or outcome.error
         for path in asked[point]:
-            found[path] = Directory(**answers[path]) if path in answers else Directory(silent=silent)
+            found[path] = Directory(**answers[path]) if path in answers else Directory(no_answer=no_answer)
     return found
 
 
-def _tell(paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_each(paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in paths:
-        yield path, _seen(system_paths.normalized(path))
+        yield path, _read_one(system_paths.normalized(path))

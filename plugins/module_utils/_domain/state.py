@@ -15,14 +15,14 @@ from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtio
 
 @dataclass(frozen=True)
 class Directory:
-    """What stands on the host at the path of a source. ``silent``: why nobody can tell, all else means nothing then."""
+    """What stands on the host at the path of a source. ``no_answer``: why that is unknown; the rest counts not then."""
 
     exists: bool = True
     directory: bool = True
     symlink: str | None = None
     mountpoint: bool = False
     submounts: tuple[str, ...] = ()
-    silent: str | None = None
+    no_answer: str | None = None
 
 
 @dataclass(frozen=True)

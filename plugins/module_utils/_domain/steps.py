@@ -24,7 +24,7 @@ class Target(Protocol):
 
     def restore_definition(self, uuid: str, xml: str) -> None: ...
 
-    def attach(self, uuid: str, tag: str, xml: str, *, config: bool) -> None: ...
+    def hot_plug(self, uuid: str, tag: str, xml: str, *, config: bool) -> None: ...
 
     def detach(self, uuid: str, tag: str) -> None: ...
 
@@ -70,7 +70,7 @@ class HotPlug:
         return f"attach {self.tag} to the running {self.name}" + (" and to its definition" if self.config else "")
 
     def apply(self, target: Target) -> None:
-        target.attach(self.uuid, self.tag, self.xml, config=self.config)
+        target.hot_plug(self.uuid, self.tag, self.xml, config=self.config)
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,15 @@ class Reattach:
 
     @property
     def summary(self) -> str:
-        return f"attach {self.tag} to the running {self.name} again, with another {' and '.join(self.options)}"
+        return f"attach {self.tag} to the running {self.name} again to change {' and '.join(self.options)}"
 
     def apply(self, target: Target) -> None:
         target.detach(self.uuid, self.tag)
         try:
-            target.attach(self.uuid, self.tag, self.new_xml, config=False)
+            target.hot_plug(self.uuid, self.tag, self.new_xml, config=False)
         except VirtiofsError as error:
             try:
-                target.attach(self.uuid, self.tag, self.old_xml, config=False)
+                target.hot_plug(self.uuid, self.tag, self.old_xml, config=False)
             except VirtiofsError as second:
                 raise VirtiofsError(f"{error}; the share as it was could not be attached again: {second}") from error
             raise VirtiofsError(f"{error}; the share as it was is attached again") from error
@@ -155,7 +155,7 @@ class Restart:
             return target.is_running(self.uuid)
         except VirtiofsError as second:
             raise VirtiofsError(
-                f"{error}; whether domain {self.name} runs cannot be seen, so its new definition stays; when it is "
+                f"{error}; whether domain {self.name} runs is unknown, so its new definition stays; if it is "
                 f"off, start it by hand: {second}"
             ) from error
 
@@ -173,7 +173,7 @@ class Restart:
                 known = target.start(self.uuid)
             except Lost as error:
                 # An even older definition must not come below a machine that may run.
-                return f"whether {self.name} runs with its old definition again cannot be seen: {error}"
+                return f"whether {self.name} runs with its old definition again is unknown: {error}"
             except VirtiofsError as error:
                 problems.append(str(error))
             else:

@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import can_hold
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 
 # struct virtio_fs_config in the virtio specification.
@@ -93,15 +93,15 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
     check_items(items)
     for name, least in (("restart_parallel", 1), ("shutdown_timeout", 1), ("spare_ports", 0)):
         if given[name] < least:
-            raise VirtiofsError(f"{name} must be at least {least}, not {given[name]}")
+            raise VirtiofsError(at(name) + f"it must be at least {least}, not {given[name]}")
     if given["exclusive"] and not items and not given["confirm_empty"]:
         raise VirtiofsError(
-            "exclusive with an empty list of shares would remove every virtiofs share of the domains: set confirm_empty"
+            at("exclusive") + "an empty list would remove every virtiofs share of the domains: set confirm_empty: true"
         )
     if given["exclusive_system"] and not given["exclusive"]:
-        raise VirtiofsError("exclusive_system has a meaning only with exclusive")
+        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true")
     if given["domains"] and not given["exclusive"]:
-        raise VirtiofsError("domains has a meaning only with exclusive")
+        raise VirtiofsError(at("domains") + "it needs exclusive: true")
 
 
 def _options(given: Mapping[str, Any]) -> Options:
@@ -114,7 +114,8 @@ def _item(entry: Mapping[str, Any]) -> Item:
     unknown = sorted(given.keys() - BY_NAME.keys() - {"tag", "source"})
     if unknown:
         # The argument spec has it, and the table does not: left out without a word, the share would lack it.
-        raise VirtiofsError(f"share {entry['tag']} of domain {entry['domain']}, {unknown[0]}: there is no such option")
+        where = at(f"share {entry['tag']} of domain {entry['domain']}", unknown[0])
+        raise VirtiofsError(where + "there is no such option")
     if "idmap" in given:
         given["idmap"] = _idmap(given["idmap"])
     return Item(
@@ -131,6 +132,10 @@ def _idmap(given: Mapping[str, Any]) -> IdMap:
     return IdMap(**{kind: tuple(IdRange(**entry) for entry in given[kind] or ()) for kind in ("uid", "gid")})
 
 
+# The option, and a sentence about its value.
+Problem = tuple[str, str]
+
+
 def check_items(items: Iterable[Item]) -> None:
     """Everything that can be said without looking at the machine.
 
@@ -139,7 +144,8 @@ def check_items(items: Iterable[Item]) -> None:
     for item in items:
         problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
         if problem:
-            raise VirtiofsError(f"{item.label}: {problem}")
+            option, sentence = problem
+            raise VirtiofsError(at(item.label, option) + sentence)
 
 
 def names(items: Sequence[Item], domains: Container[str] | Iterable[str]) -> tuple[str, ...]:
@@ -152,42 +158,42 @@ def _shown(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
-def _tag_problem(tag: str) -> str | None:
+def _tag_problem(tag: str) -> Problem | None:
     size = len(tag.encode("utf-8", "surrogateescape"))
     if not tag:
-        return "tag is empty"
+        return "tag", "it is empty"
     if not tag.isprintable():
-        return "tag has a character that cannot be printed"
+        return "tag", "it has a character that cannot be printed"
     if size > TAG_BYTES:
-        return f"tag has {size} bytes, at most {TAG_BYTES} fit"
+        return "tag", f"it has {size} bytes, at most {TAG_BYTES} fit"
     return None
 
 
-def _value_problem(share: Share) -> str | None:
+def _value_problem(share: Share) -> Problem | None:
     if share.source is None:
-        return "source is missing"
+        return "source", "it is missing"
     problem = _path_problem(share.source)
     if problem:
-        return f"source: {share.source!r} {problem}"
+        return "source", f"{share.source!r} {problem}"
     queue = share.queue
     if queue is not None and (not 1 <= queue <= QUEUE_MAXIMUM or queue & (queue - 1)):
-        return f"queue must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
+        return "queue", f"it must be a power of two, at most {QUEUE_MAXIMUM}, not {queue}"
     if share.thread_pool is not None and share.thread_pool < 0:
-        return f"thread_pool must not be negative, not {share.thread_pool}"
+        return "thread_pool", f"it must not be negative, not {share.thread_pool}"
     if share.open_files is not None and share.open_files < 1:
-        return f"open_files must be at least 1, not {share.open_files}"
+        return "open_files", f"it must be at least 1, not {share.open_files}"
     if share.binary is not None:
         problem = _path_problem(share.binary)
         if problem:
-            return f"binary: {share.binary!r} {problem}"
+            return "binary", f"{share.binary!r} {problem}"
     return _idmap_problem(share.idmap)
 
 
-def _idmap_problem(idmap: IdMap | None) -> str | None:
+def _idmap_problem(idmap: IdMap | None) -> Problem | None:
     for kind in ("uid", "gid") if idmap is not None else ():
         for item in getattr(idmap, kind):
             if item.start < 0 or item.target < 0 or item.count < 1:
-                return f"idmap: {kind}: start and target must not be negative, and count at least 1"
+                return f"idmap, {kind}", "start and target must not be negative, and count at least 1"
     return None
 
 

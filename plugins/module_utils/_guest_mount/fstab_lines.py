@@ -29,8 +29,8 @@ class ShareLine:
         for other in entries(text):
             if other.mount_point == self.entry.mount_point and (other.spec, other.fstype) != ours:
                 raise VirtiofsError(
-                    at(f"share {self.entry.spec}", "path") + "somebody wrote a line for "
-                    f"{other.spec} ({other.fstype}) on {other.mount_point} to fstab meanwhile, run it again"
+                    at(f"share {self.entry.spec}", "path") + "someone else wrote a line for "
+                    f"{other.spec} ({other.fstype}) on {other.mount_point} to fstab in the meantime, run it again"
                 )
         return with_entry(text, self.entry)
 

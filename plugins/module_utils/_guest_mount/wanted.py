@@ -81,7 +81,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
             at("mounts") + "the list is empty, and exclusive would unmount every share: confirm_empty: true allows it"
         )
     if options["exclusive_system"] and not options["exclusive"]:
-        raise VirtiofsError(at("exclusive_system") + "it has a meaning only with exclusive: true")
+        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true")
     mounts = tuple(_item(given) for given in options["mounts"])
     _check_across(mounts)
     return Wanted(mounts, options["exclusive"], options["exclusive_system"])

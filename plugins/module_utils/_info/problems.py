@@ -162,7 +162,7 @@ def _drift(domain: Domain, facts: Facts) -> Iterator[Problem]:
         elif reason is None:
             remedy = "run virtio.fs.share: it needs no restart"
         else:
-            remedy = f"shut {domain.name} down and start it (virtiofs_host_apply: restart): {reason.words}"
+            remedy = f"shut {domain.name} down and start it (virtiofs_host_apply: restart): {reason.message}"
         yield _problem("drift", _share_of(domain, each.tag), f"it {each.words}", remedy)
 
 

@@ -172,15 +172,15 @@ class Hypervisor:
         with definition_lock(self._state_directory):
             if self._definition(uuid, name) != expected:
                 raise VirtiofsError(
-                    f"the definition of domain {name} was changed by somebody else meanwhile; nothing was done to it, "
-                    "run again"
+                    f"the definition of domain {name} was changed by someone else in the meantime: nothing was done, "
+                    "run it again"
                 )
             try:
                 self._connection.raw.defineXML(xml)
             except libvirt.libvirtError as error:
                 _unless(lambda: self._definition(uuid, name) != expected, f"define domain {name}", error)
 
-    def attach(self, uuid: str, tag: str, xml: str, *, config: bool) -> None:
+    def hot_plug(self, uuid: str, tag: str, xml: str, *, config: bool) -> None:
         """Hot-plug a share, into the persistent definition too when asked: then both happen, or neither."""
         flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | (libvirt.VIR_DOMAIN_AFFECT_CONFIG if config else 0)
         domain = self._connection.domain(uuid)
@@ -226,8 +226,8 @@ class Hypervisor:
             self._stop(uuid, name, timeout, force)
         except Lost as error:
             raise Lost(
-                f"domain {name} was asked to shut down, and whether it did cannot be seen; when it is off, start it by "
-                f"hand: no later run knows that it is to be started: {error}"
+                f"domain {name} was asked to shut down, and whether it did is unknown; if it is off, start it by hand, "
+                f"as no later run will: {error}"
             ) from error
 
     def _stop(self, uuid: str, name: str, timeout: float, force: bool) -> None:
@@ -338,9 +338,7 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
         if done():
             return
     except VirtiofsError as second:
-        raise Lost(
-            f"cannot {what}: {message(error)}; whether it was done all the same cannot be seen: {second}"
-        ) from error
+        raise Lost(f"cannot {what}: {message(error)}; whether it took effect anyway is unknown: {second}") from error
     raise failure(what, error) from error
 
 
@@ -353,7 +351,7 @@ def _dumped(domain: Any, flags: int) -> str:
         return str(domain.XMLDesc(flags))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            raise Gone(f"domain {domain.name()} went away meanwhile") from error
+            raise Gone(f"domain {domain.name()} was removed in the meantime") from error
         raise
 
 

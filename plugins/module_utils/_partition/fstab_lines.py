@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 
@@ -31,8 +31,8 @@ class Line:
         for other in fstab.entries(text):
             if other.mount_point == self.entry.mount_point and other not in (*self.old, self.entry):
                 raise VirtiofsError(
-                    f"{self.label}, path: somebody wrote a line for {other.spec} on {other.path} to fstab meanwhile, "
-                    "run it again"
+                    at(self.label, "path") + f"someone else wrote a line for {other.spec} on {other.path} to fstab "
+                    "in the meantime, run it again"
                 )
         return with_lines(text, (self,))
 

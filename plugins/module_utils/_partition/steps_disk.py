@@ -123,7 +123,7 @@ class DeletePartition:
         target.lock(self.disk)
         partition = present(self.disk, self.label)
         if partition.number != self.number:
-            raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed meanwhile, run it again")
+            raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed in the meantime, run it again")
         node = known(partition).node or ""
         refuse_in_use(node, self.label)
         dump(target, self.disk)

@@ -134,7 +134,7 @@ def _make(path: str, size: int, new: NewFilesystem, *, replace: bool) -> None:
         raise VirtiofsError(f"cannot make {directory}: {error.strerror}") from error
     with files.locked(directory, path):
         if not replace and os.path.lexists(path) and os.path.getsize(path):
-            raise VirtiofsError(f"{new.label}, image: {path} was made by somebody else meanwhile, run it again")
+            raise VirtiofsError(f"{new.label}, image: {path} was made by someone else in the meantime, run it again")
         _make_whole(path, os.path.join(directory, f".{name}.virtiofs"), size, new)
 
 

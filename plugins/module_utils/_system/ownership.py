@@ -38,5 +38,5 @@ def mode(given: Any, where: str) -> int | None:
         return None
     # YAML makes 448 of 0700 and 700 of 700: only a string says which was meant.
     if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3,4}", given):
-        raise VirtiofsError(f"{where}: {given!r} is no mode, write it in octal and in quotes, as '0755'")
+        raise VirtiofsError(f"{where}: {given!r} is not a mode, write it in octal and in quotes, as '0755'")
     return int(given, 8)

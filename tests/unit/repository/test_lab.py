@@ -113,7 +113,7 @@ def test_sizes_are_binary(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "4X", "-1G", "1.5G", "G"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(LabError, match="is no size"):
+    with pytest.raises(LabError, match="is not a size"):
         disks.size_in_bytes(text)
 
 

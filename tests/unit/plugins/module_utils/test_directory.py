@@ -74,9 +74,9 @@ def test_a_file_or_a_symbolic_link_in_the_place_is_refused(tmp_path: Path):
         ({"path": "srv"}, "directories, 'srv': write an absolute path"),
         ({"path": "/srv/../etc"}, "write an absolute path without '..'"),
         ({"path": "/srv", "owner": "nobody-knows"}, "directories, /srv, owner: this machine knows no 'nobody-knows'"),
-        ({"path": "/srv", "mode": "rwx"}, "directories, /srv, mode: 'rwx' is no mode"),
-        ({"path": "/srv", "mode": "77777"}, "is no mode"),
-        ({"path": "/srv", "mode": 0o755}, "493 is no mode"),
+        ({"path": "/srv", "mode": "rwx"}, "directories, /srv, mode: 'rwx' is not a mode"),
+        ({"path": "/srv", "mode": "77777"}, "is not a mode"),
+        ({"path": "/srv", "mode": 0o755}, "493 is not a mode"),
     ],
 )
 def test_an_item_that_is_wrong_is_refused_by_name(item: dict[str, Any], sentence: str):

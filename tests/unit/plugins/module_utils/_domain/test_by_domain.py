@@ -48,14 +48,14 @@ def test_a_domain_that_is_named_without_a_share_is_there() -> None:
 
 def test_without_exclusive_nothing_goes_that_is_not_named() -> None:
     (one,) = gathered(absent("other"))
-    assert one.gone(["data", "other"]) == ("other",)
+    assert one.leaving(["data", "other"]) == ("other",)
     (two,) = gathered(item())
-    assert two.gone(["data", "other"]) == ()
+    assert two.leaving(["data", "other"]) == ()
 
 
 def test_exclusive_takes_what_is_not_named() -> None:
     (one,) = gathered(item(), exclusive=True)
-    assert one.gone(one.state.config_shares) == ("other",)
+    assert one.leaving(one.state.config_shares) == ("other",)
     assert one.tags == ("data", "other")
 
 

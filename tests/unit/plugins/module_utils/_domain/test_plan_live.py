@@ -42,7 +42,7 @@ def test_a_domain_that_is_off_gets_nothing_live() -> None:
 
 def test_a_new_share_is_hot_plugged_without_the_places_of_the_definition() -> None:
     planned = live_plan(state(SHARED, SHARED), item())
-    (step,) = planned.attach
+    (step,) = planned.hot_plug
     assert isinstance(step, HotPlug)
     assert (step.tag, step.config, planned.before, planned.waiting) == ("data", True, (), ())
 
@@ -79,10 +79,10 @@ def test_a_changed_share_is_plugged_in_again_with_a_way_back() -> None:
 def test_what_waits_says_why(live: str, given: dict[str, Any], on: dict[str, Any], code: str | None) -> None:
     planned = live_plan(state(live, live), item(), on=host(**on), **given)
     assert [each.reason.code for each in planned.waiting] == ([code] if code else [])
-    assert len(planned.attach) == (code is None)
+    assert len(planned.hot_plug) == (code is None)
 
 
 def test_the_last_free_port_is_given_once() -> None:
     planned = live_plan(state(SHARED, SHARED), item(), item("more", "/srv/more"))
-    assert [step.tag for step in planned.attach] == ["data"]
+    assert [step.tag for step in planned.hot_plug] == ["data"]
     assert [(each.tag, each.reason.code) for each in planned.waiting] == [("more", "no_free_port")]

@@ -38,14 +38,14 @@ def test_another_driver_of_libvirt_is_refused() -> None:
         ("/srv/link/a", Directory(symlink="/srv/link"), "/srv/link in /srv/link/a is a symlink"),
         ("/data", Directory(), "/data holds /data/one, the source of another share"),
         ("/srv/file", Directory(directory=False), "/srv/file is not a directory"),
-        ("/net/a", Directory(silent="no answer within 20 seconds"), "source: no answer within 20 seconds"),
+        ("/net/a", Directory(no_answer="no answer within 20 seconds"), "source: no answer within 20 seconds"),
     ],
 )
 def test_what_must_not_be_shared_is_refused_by_name(source: str, directory: Directory, sentence: str) -> None:
     items = [item(source="/data/one"), item("wrong", source)]
     with pytest.raises(VirtiofsError) as caught:
         check_sources(items, {"/data/one": Directory(), source: directory})
-    assert str(caught.value).startswith("share wrong of domain vm1: source: ")
+    assert str(caught.value).startswith("share wrong of domain vm1, source: ")
     assert sentence in str(caught.value)
 
 

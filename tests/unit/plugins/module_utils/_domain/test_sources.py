@@ -21,7 +21,7 @@ def test_a_directory_a_file_and_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("file")
     names = ("", "file", "link", "nothing")
-    found = sources.look([f"{tmp_path}/{name}" for name in names])
+    found = sources.read_directories([f"{tmp_path}/{name}" for name in names])
     plain = [(each.exists, each.directory) for each in found.values()]
     assert plain == [(True, True), (True, False), (True, False), (False, False)]
     assert found[f"{tmp_path}/link"].symlink == f"{tmp_path}/link"
@@ -29,6 +29,6 @@ def test_a_directory_a_file_and_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_mount_point_is_known_by_whatever_spelling() -> None:
-    found = sources.look(["/proc", "//proc/", "/proc/self"])
+    found = sources.read_directories(["/proc", "//proc/", "/proc/self"])
     assert [each.mountpoint for each in found.values()] == [True, True, False]
     assert os.path.ismount("/proc")

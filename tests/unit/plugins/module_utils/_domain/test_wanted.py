@@ -54,22 +54,24 @@ def test_an_absent_share_needs_no_source() -> None:
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        ({"tag": ""}, "tag is empty"),
-        ({"tag": "x" * 37}, "tag has 37 bytes, at most 36 fit"),
-        ({"tag": "ä" * 19}, "tag has 38 bytes, at most 36 fit"),
-        ({"tag": "a\nb"}, "tag has a character that cannot be printed"),
-        ({"source": None}, "source is missing"),
+        ({"tag": ""}, "tag: it is empty"),
+        ({"tag": "x" * 37}, "tag: it has 37 bytes, at most 36 fit"),
+        ({"tag": "ä" * 19}, "tag: it has 38 bytes, at most 36 fit"),
+        ({"tag": "a\nb"}, "tag: it has a character that cannot be printed"),
+        ({"source": None}, "source: it is missing"),
         ({"source": "srv"}, "source: 'srv' "),
         ({"source": "/srv/../etc"}, "source: '/srv/../etc' "),
         ({"source": "/srv/\x01"}, "source: '/srv/\\x01' contains a control character"),
-        ({"queue": 3}, "queue must be a power of two, at most 1024, not 3"),
-        ({"queue": 2048}, "queue must be a power of two, at most 1024, not 2048"),
-        ({"thread_pool": -1}, "thread_pool must not be negative, not -1"),
-        ({"open_files": 0}, "open_files must be at least 1, not 0"),
+        ({"tag": "a\x7f"}, "tag: it has a character that cannot be printed"),
+        ({"queue": 0}, "queue: it must be a power of two, at most 1024, not 0"),
+        ({"queue": 3}, "queue: it must be a power of two, at most 1024, not 3"),
+        ({"queue": 2048}, "queue: it must be a power of two, at most 1024, not 2048"),
+        ({"thread_pool": -1}, "thread_pool: it must not be negative, not -1"),
+        ({"open_files": 0}, "open_files: it must be at least 1, not 0"),
         ({"binary": "virtiofsd"}, "binary: 'virtiofsd' "),
         (
             {"idmap": {"uid": [{"start": 0, "target": 0, "count": 0}], "gid": None}},
-            "idmap: uid: start and target must not be negative, and count at least 1",
+            "idmap, uid: start and target must not be negative, and count at least 1",
         ),
     ],
     ids=str,
@@ -78,18 +80,18 @@ def test_a_bad_item_is_named_with_its_option(item: dict[str, Any], sentence: str
     with pytest.raises(VirtiofsError) as caught:
         wanted(given({}, item))
     assert str(caught.value).startswith("share ")
-    assert f" of domain vm1: {sentence}" in str(caught.value)
+    assert f" of domain vm1, {sentence}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"restart_parallel": 0}, "restart_parallel must be at least 1, not 0"),
-        ({"shutdown_timeout": 0}, "shutdown_timeout must be at least 1, not 0"),
-        ({"spare_ports": -1}, "spare_ports must be at least 0, not -1"),
-        ({"exclusive_system": True}, "exclusive_system has a meaning only with exclusive"),
-        ({"domains": ["vm2"]}, "domains has a meaning only with exclusive"),
+        ({"restart_parallel": 0}, "restart_parallel: it must be at least 1, not 0"),
+        ({"shutdown_timeout": 0}, "shutdown_timeout: it must be at least 1, not 0"),
+        ({"spare_ports": -1}, "spare_ports: it must be at least 0, not -1"),
+        ({"exclusive_system": True}, "exclusive_system: it needs exclusive: true"),
+        ({"domains": ["vm2"]}, "domains: it needs exclusive: true"),
     ],
     ids=str,
 )
@@ -99,7 +101,7 @@ def test_a_bad_option_is_named(options: dict[str, Any], sentence: str) -> None:
 
 
 def test_exclusive_with_an_empty_list_needs_a_confirmation() -> None:
-    with pytest.raises(VirtiofsError, match=r"set confirm_empty$"):
+    with pytest.raises(VirtiofsError, match=r"^exclusive: .* set confirm_empty: true$"):
         wanted(given(exclusive=True))
     assert wanted(given(exclusive=True, confirm_empty=True)).items == ()
 
@@ -112,30 +114,6 @@ def test_an_option_that_the_table_lacks_is_an_error() -> None:
 def test_every_name_is_asked_for_once() -> None:
     items = wanted(given({}, {"tag": "b"}, {"domain": "vm2"})).items
     assert names(items, ["vm3", "vm1"]) == ("vm1", "vm2", "vm3")
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"tag": ""}, "tag is empty"),
-        ({"tag": "ä" * 19}, "tag has 38 bytes"),
-        ({"tag": "a\x7f"}, "cannot be printed"),
-        ({"queue": 0}, "queue must be a power of two"),
-        ({"queue": 2048}, "queue must be a power of two"),
-        ({"queue": 3}, "queue must be a power of two"),
-        ({"thread_pool": -1}, "thread_pool must not be negative"),
-        ({"open_files": 0}, "open_files must be at least 1"),
-        ({"source": "/srv/../etc"}, "contains '..'"),
-        ({"binary": "virtiofsd"}, "binary: 'virtiofsd' is not an absolute path"),
-        ({"idmap": IdMap(uid=(IdRange(0, 100, 0),))}, "idmap: uid"),
-    ],
-)
-def test_items_are_refused_by_name_and_option(options: dict[str, Any], sentence: str) -> None:
-    wrong = item(**options)
-    with pytest.raises(VirtiofsError) as caught:
-        check_items([item("right"), wrong])
-    assert str(caught.value).startswith(f"{wrong.label}: ")
-    assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"tag": "x" * 36}, {"tag": "ein Tag"}, {"tag": "ä" * 18}, {"queue": 1}])

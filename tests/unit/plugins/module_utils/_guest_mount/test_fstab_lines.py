@@ -26,7 +26,8 @@ def test_a_line_of_somebody_else_that_came_meanwhile_stays() -> None:
     with pytest.raises(VirtiofsError) as caught:
         ShareLine(ENTRY).written_to(_THEIRS)
     assert str(caught.value) == (
-        "share media, path: somebody wrote a line for host:/x (nfs) on /srv/media to fstab meanwhile, run it again"
+        "share media, path: someone else wrote a line for host:/x (nfs) on /srv/media to fstab in the meantime, "
+        "run it again"
     )
 
 

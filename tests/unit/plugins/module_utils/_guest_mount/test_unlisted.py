@@ -100,7 +100,7 @@ def test_what_a_share_needs_that_stays_stays_too() -> None:
 def test_exclusive_system_takes_all() -> None:
     fstab = line("root", "/", "rw") + line("media", "/srv/media")
     assert sorted_out(fstab, exclusive_system=True) == ("root media", {})
-    with pytest.raises(VirtiofsError, match=r"^exclusive_system: it has a meaning only with exclusive: true$"):
+    with pytest.raises(VirtiofsError, match=r"^exclusive_system: it needs exclusive: true$"):
         wanted_mounts({}, exclusive_system=True)
 
 

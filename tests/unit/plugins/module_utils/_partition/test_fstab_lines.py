@@ -49,7 +49,7 @@ def test_a_line_that_somebody_wrote_for_the_same_mount_point_is_not_replaced() -
     seen = Entry("LABEL=a", "/shared/a", "ext4", ("ro",))
     known = Line("a", line("a").entry, (seen,))
     assert known.written_to("LABEL=a /shared/a ext4 ro 0 0\n") == "LABEL=a /shared/a ext4 rw 0 0\n"
-    with pytest.raises(VirtiofsError, match="a line for /dev/sdz1 on /shared/a/ to fstab meanwhile"):
+    with pytest.raises(VirtiofsError, match="a line for /dev/sdz1 on /shared/a/ to fstab in the meantime"):
         known.written_to("/dev/sdz1 /shared/a/ xfs rw 0 0\n")
 
 

@@ -39,7 +39,7 @@ def test_a_sparse_file_with_a_filesystem(tmp_path: Path) -> None:
 def test_a_file_of_somebody_else_is_replaced_only_where_that_was_planned(tmp_path: Path) -> None:
     image = tmp_path / "x.img"
     image.write_bytes(b"precious")
-    with pytest.raises(VirtiofsError, match=r"^data, image: .*/x\.img was made by somebody else meanwhile"):
+    with pytest.raises(VirtiofsError, match=r"^data, image: .*/x\.img was made by someone else in the meantime"):
         MakeImage(str(image), 16 * MIB, EXT4).apply(Target())
     assert image.read_bytes() == b"precious"
     MakeImage(str(image), 16 * MIB, EXT4, replaced="data that no tool knows").apply(Target())

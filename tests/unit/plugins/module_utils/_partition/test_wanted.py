@@ -74,7 +74,7 @@ def test_owner_group_and_mode() -> None:
         (one(label="a" * 13, fstype="xfs"), "label: it has 13 bytes, xfs keeps 12"),
         (one(size="5MiB"), "data, size: ext4 needs at least 8 MiB"),
         (one(size="100MiB", fstype="xfs"), "data, size: xfs needs at least 300 MiB"),
-        (one(size="lots"), "data, size: 'lots' is no size"),
+        (one(size="lots"), "data, size: 'lots' is not a size"),
         (one(size=None), "data, size: the disk needs one"),
         (one(device="/dev/vdc"), "data, device: give either disk or device"),
         ({"label": "data"}, "data, disk: with state present"),
@@ -107,8 +107,8 @@ def test_owner_group_and_mode() -> None:
         (one(mount_options=["ro", "loop"]), "data, mount_options: 'loop' would mount something else"),
         (one(mount_options=["offset=4096"]), "data, mount_options: 'offset=4096' would mount something else"),
         (one(mount_options=["bind"]), "data, mount_options: 'bind' would mount something else"),
-        (one(mode=0o755), "data, mode: 493 is no mode"),
-        (one(mode="999"), "data, mode: '999' is no mode"),
+        (one(mode=0o755), "data, mode: 493 is not a mode"),
+        (one(mode="999"), "data, mode: '999' is not a mode"),
     ],
 )
 def test_bad_items_are_named_with_the_option(item: dict[str, Any], words: str) -> None:

@@ -44,5 +44,5 @@ def test_a_mode_is_octal(given: str | None, value: int | None) -> None:
 
 @pytest.mark.parametrize("given", [755, 0o755, "0x1ff", "u=rwx", "0o755", "75", "00755x", "789", ""])
 def test_a_mode_that_yaml_may_have_changed_is_refused(given: Any) -> None:
-    with pytest.raises(VirtiofsError, match=r"^vm1, mode: .* is no mode, write it in octal and in quotes"):
+    with pytest.raises(VirtiofsError, match=r"^vm1, mode: .* is not a mode, write it in octal and in quotes"):
         mode(given, "vm1, mode")
