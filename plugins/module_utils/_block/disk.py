@@ -35,7 +35,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import (
     whole_disk,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
 
 # linux/fs.h: write out and forget what the page cache of the whole disk has. Partitions have caches of their
@@ -152,7 +152,7 @@ def partition_named(node: str, label: str) -> Partition | None:
     if not found:
         return None
     if len(found) > 1:
-        raise VirtiofsError(f"{label}: {len(found)} partitions of {node} have this name")
+        raise VirtiofsError(f"{at(label)}{len(found)} partitions of {node} have this name")
     entry = found[0]
     number = int(str(entry["number"]))
     sector = int(attribute(sysfs_of(node), "queue/logical_block_size") or 512)

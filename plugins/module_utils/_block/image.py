@@ -14,7 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.content import Co
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import probe
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
 
 
@@ -25,9 +25,9 @@ def read_image(path: str, label: str, views: Views) -> Image:
     except FileNotFoundError:
         return Image(path, os.path.realpath(path), room=_room(os.path.dirname(path)))
     except OSError as error:
-        raise VirtiofsError(f"{label}, image: cannot look at {path}: {error.strerror}") from error
+        raise VirtiofsError(f"{at(label, 'image')}cannot look at {path}: {error.strerror}") from error
     if not os.path.isfile(path) or os.path.islink(path):
-        raise VirtiofsError(f"{label}, image: {path} is not a regular file")
+        raise VirtiofsError(f"{at(label, 'image')}{path} is not a regular file")
     loops = _loops(path)
     real = os.path.realpath(path)
     return Image(

@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 
 
 def node_of(path: str, label: str, option: str) -> str:
@@ -21,9 +21,9 @@ def node_of(path: str, label: str, option: str) -> str:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        raise VirtiofsError(f"{label}, {option}: there is no device {path}") from None
+        raise VirtiofsError(f"{at(label, option)}there is no device {path}") from None
     except OSError as error:
-        raise VirtiofsError(f"{label}, {option}: cannot look at {path}: {error.strerror}") from error
+        raise VirtiofsError(f"{at(label, option)}cannot look at {path}: {error.strerror}") from error
     if not stat.S_ISBLK(status.st_mode):
         kinds = (
             (stat.S_ISDIR, "a directory"),
@@ -31,11 +31,11 @@ def node_of(path: str, label: str, option: str) -> str:
             (stat.S_ISREG, "a regular file (see the option image)"),
         )
         kind = next((name for test, name in kinds if test(status.st_mode)), "no device")
-        raise VirtiofsError(f"{label}, {option}: {path} is {kind}, not a block device")
+        raise VirtiofsError(f"{at(label, option)}{path} is {kind}, not a block device")
     node = node_at(os.path.realpath(_sys(status.st_rdev)))
     # Everything later goes by the node, and where nobody keeps /dev it can be that of another device.
     if not is_node_of(node, _devnum(status.st_rdev)):
-        raise VirtiofsError(f"{label}, {option}: {path} is the device that the kernel calls {node}, and {node} is not")
+        raise VirtiofsError(f"{at(label, option)}{path} is the device that the kernel calls {node}, and {node} is not")
     return node
 
 

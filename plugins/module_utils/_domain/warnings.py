@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._errors import at
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -35,7 +36,7 @@ def submounts(item: Item, host: Host) -> str | None:
     below = () if source is None else host.directories[source].submounts
     if not below:
         return None
-    other = f"{item.label}: {', '.join(below[:3])} below {source} is another filesystem"
+    other = f"{at(item.label)}{', '.join(below[:3])} below {source} is another filesystem"
     if item.bound_source is not None:
         return f"{other}, which a read-only share does not have here: give it a share of its own"
     if not _is_c(host.virtiofsd):

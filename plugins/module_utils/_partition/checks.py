@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import Superblock
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import in_words
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import holding
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
 from ansible_collections.virtio.fs.plugins.module_utils._partition.refusals import is_ours, refuse_other_loops
@@ -33,7 +33,8 @@ def check_devices(found: Sequence[Found], state: State) -> None:
         label = one.item.label
         if label in state.named_devices:
             raise VirtiofsError(
-                f"{label}, mkfs_options: {state.named_devices[label]!r} names a device, and mkfs would overwrite it "
+                f"{at(label, 'mkfs_options')}"
+                f"{state.named_devices[label]!r} names a device, and mkfs would overwrite it "
                 "unchecked"
             )
 
@@ -54,7 +55,7 @@ def refuse_inside_share(found: Found, root: str, state: State) -> None:
     item = found.item
     above = holding(state.views.ours.mounts, os.path.dirname(item.path))
     if above is not None and above.path != root and within(above.path, root):
-        raise VirtiofsError(f"{item.label}, path: {item.path} is inside the share that is mounted on {above.path}")
+        raise VirtiofsError(f"{at(item.label, 'path')}{item.path} is inside the share that is mounted on {above.path}")
 
 
 def _refuse_same_device(one: Found, other: Found) -> None:
@@ -65,11 +66,11 @@ def _refuse_same_device(one: Found, other: Found) -> None:
     item = one.item
     option, name = ("device", item.device) if item.device else ("disk", item.disk)
     if node == others and (item.device or other.item.device):
-        raise VirtiofsError(f"{item.label}, {option}: {name} is {node}, which {other.item.label} has already")
+        raise VirtiofsError(f"{at(item.label, option)}{name} is {node}, which {other.item.label} has already")
     if one.device is None or other.device is None:
         return
     if one.device.whole == others or other.device.whole == node:
-        raise VirtiofsError(f"{item.label}, device: {node} and {others} ({other.item.label}) overlap")
+        raise VirtiofsError(f"{at(item.label, 'device')}{node} and {others} ({other.item.label}) overlap")
 
 
 def _node(found: Found) -> str | None:
@@ -82,7 +83,7 @@ def _refuse_same_image(one: Found, other: Found) -> None:
     """One file below two names of its directory, or with two names."""
     if one.image is not None and other.image is not None and _is_same_file(one.image, other.image):
         raise VirtiofsError(
-            f"{one.item.label}, image: {one.item.image} is {other.item.image}, which {other.item.label} has already"
+            f"{at(one.item.label, 'image')}{one.item.image} is {other.item.image}, which {other.item.label} has already"
         )
 
 
@@ -98,7 +99,7 @@ def _refuse_same_partition(found: Sequence[Found]) -> None:
     for one in found:
         if one.item.device and one.device is not None and one.device.node in ours:
             raise VirtiofsError(
-                f"{one.item.label}, device: {one.item.device} is the partition of {one.device.whole} that "
+                f"{at(one.item.label, 'device')}{one.item.device} is the partition of {one.device.whole} that "
                 f"{ours[one.device.node]} has"
             )
 
@@ -117,7 +118,7 @@ def _refuse_cut_off(found: Found) -> None:
 def _refuse_less_than(found: Found, place: str, size: int, superblock: Superblock | None) -> None:
     if superblock is not None and superblock.size > size:
         raise VirtiofsError(
-            f"{found.item.label}, size: {place} has {in_words(size)} only, and the filesystem in it "
+            f"{at(found.item.label, 'size')}{place} has {in_words(size)} only, and the filesystem in it "
             f"{in_words(superblock.size)}: somebody made it smaller, give it back its {in_words(superblock.size)}"
         )
 
@@ -134,6 +135,7 @@ def _refuse_taken_label(found: Found) -> None:
             what = "label" if owner.kind == "LABEL" else "partition name"
             where = item.disk or item.device or item.image
             raise VirtiofsError(
-                f"{item.label}, label: {owner.node} has this {what} already, fstab could mount it instead of {where}; "
+                f"{at(item.label, 'label')}"
+                f"{owner.node} has this {what} already, fstab could mount it instead of {where}; "
                 "if device names have changed, name the disk by /dev/disk/by-id"
             )

@@ -10,7 +10,7 @@ import contextlib
 import os
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import check
 
 
@@ -18,7 +18,7 @@ def refuse_in_use(node: str, label: str) -> None:
     try:
         os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:
-        raise VirtiofsError(f"{label}: {node} is in use, nothing was written to it: {error.strerror}") from error
+        raise VirtiofsError(f"{at(label)}{node} is in use, nothing was written to it: {error.strerror}") from error
 
 
 def erase(node: str) -> None:

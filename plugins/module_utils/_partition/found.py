@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Image, Owner, Partition
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._partition.fstab_lines import line_of
@@ -91,6 +91,6 @@ def partition_of(label: str, disk: Disk) -> Partition | None:
     partitions = disk.partitions or ()
     named = [partition for partition in partitions if partition.name == label]
     if len(named) > 1:
-        raise VirtiofsError(f"{label}, label: {len(named)} partitions of {disk.name} have this name")
+        raise VirtiofsError(f"{at(label, 'label')}{len(named)} partitions of {disk.name} have this name")
     labelled = [partition for partition in partitions if partition.content.label == label]
     return next(iter([*named, *labelled]), None)

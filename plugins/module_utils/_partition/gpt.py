@@ -16,7 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.disk import (
     partition_named,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import is_node_of
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import check, run
@@ -28,7 +28,7 @@ _NODE_SECONDS = 20.0
 def present(disk: str, label: str) -> Partition:
     partition = partition_named(disk, label)
     if partition is None:
-        raise VirtiofsError(f"{label}: {disk} has no partition of this name")
+        raise VirtiofsError(f"{at(label)}{disk} has no partition of this name")
     return partition
 
 

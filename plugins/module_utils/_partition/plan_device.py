@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
 from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import Filesystem, ItemPlan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.refusals import (
@@ -35,12 +35,12 @@ def plan_device(found: Found, device: Device) -> tuple[Filesystem, ItemPlan]:
     if not content.blank and not marked:
         if not item.overwrite:
             raise VirtiofsError(
-                f"{item.label}, device: {item.device} is not blank, it holds {content.description}: "
+                f"{at(item.label, 'device')}{item.device} is not blank, it holds {content.description}: "
                 "give another device, or overwrite: true to lose what is on it"
             )
         replaced = content.description
     if device.uses:
-        raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'device')}{item.device} is {device.uses[0]}")
     refuse_too_small(item, "device", device.node, device.size)
     step = FormatDevice(device.node, device.identity, item.new_filesystem, replaced)
     return Filesystem(source, item.new_fstype, device.size), ItemPlan(formats=(step,), waits=(item.label,))

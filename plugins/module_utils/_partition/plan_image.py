@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words, same_size
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
 from ansible_collections.virtio.fs.plugins.module_utils._partition.image_unit import unit_name, unit_text
 from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import Filesystem, ItemPlan, merged
@@ -44,7 +44,7 @@ def _unit(found: Found, image: Image, state: State) -> ItemPlan:
         units=() if found.unit == text else (WriteUnit(unit_name(label), text),),
         warnings=()
         if state.systemd
-        else (f"{label}: systemd does not run here, so nothing attaches {image.path} at boot",),
+        else (f"{at(label)}systemd does not run here, so nothing attaches {image.path} at boot",),
     )
 
 
@@ -77,19 +77,19 @@ def _made(found: Found, image: Image, size: int) -> tuple[Filesystem, ItemPlan]:
     if image.exists and image.size:
         if not item.overwrite:
             raise VirtiofsError(
-                f"{item.label}, image: {image.path} holds {image.content.description} and is not ours: "
+                f"{at(item.label, 'image')}{image.path} holds {image.content.description} and is not ours: "
                 "give another file, or overwrite: true to lose it"
             )
         replaced = image.content.description
     if image.loops:
-        raise VirtiofsError(f"{item.label}, image: {image.path} is in use as {image.loops[0]}")
+        raise VirtiofsError(f"{at(item.label, 'image')}{image.path} is in use as {image.loops[0]}")
     if image.uses:
-        raise VirtiofsError(f"{item.label}, image: {image.path} is {image.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'image')}{image.path} is {image.uses[0]}")
     plan = ItemPlan(
         formats=(MakeImage(image.path, size, item.new_filesystem, replaced), AttachLoop(image.path)),
         waits=(item.label,),
         warnings=()
         if size <= image.room
-        else (f"{item.label}: {image.path} may grow to {in_words(size)}, where {in_words(image.room)} are free",),
+        else (f"{at(item.label)}{image.path} may grow to {in_words(size)}, where {in_words(image.room)} are free",),
     )
     return Filesystem(Source(item.label, image=image.path), item.new_fstype, size), plan

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils import _directory
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import EXT
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
@@ -53,7 +53,8 @@ def plan_root(wanted: Wanted, state: State) -> ItemPlan:
         return ItemPlan()
     if root.foreign:
         raise VirtiofsError(
-            f"root: {wanted.root} holds {', '.join(root.foreign[:3])}, which this module did not make, and has the "
+            f"{at('root')}"
+            f"{wanted.root} holds {', '.join(root.foreign[:3])}, which this module did not make, and has the "
             f"mode {root.mode:04o}: give an empty directory, or set owner root and mode {wanted.root_mode:04o} yourself"
         )
     return ItemPlan(root=(KeepRoot(wanted.root, wanted.root_mode, root.exists),))
@@ -110,13 +111,13 @@ def _refuse_foreign_mount(found: Found, filesystem: Filesystem, here: Mount, sta
     item = found.item
     if filesystem.devnum is None or not state.views.is_on(here, filesystem.devnum, filesystem.node or ""):
         raise VirtiofsError(
-            f"{item.label}, path: something else is mounted on {item.path} ({here.source}, {here.fstype}), "
+            f"{at(item.label, 'path')}something else is mounted on {item.path} ({here.source}, {here.fstype}), "
             "unmount it first"
         )
     # A subvolume of a btrfs has a name in the options of its mounts, a directory has not.
     if here.root != "/" and f"subvol={here.root}" not in here.super_options:
         raise VirtiofsError(
-            f"{item.label}, path: {item.path} shows only {here.root} of its filesystem, unmount it first"
+            f"{at(item.label, 'path')}{item.path} shows only {here.root} of its filesystem, unmount it first"
         )
 
 
@@ -125,7 +126,7 @@ def _refuse_mounted_elsewhere(found: Found, filesystem: Filesystem, state: State
     for mount in state.views.ours.mounts:
         if filesystem.devnum is not None and state.views.is_on(mount, filesystem.devnum, filesystem.node or ""):
             raise VirtiofsError(
-                f"{item.label}, path: its filesystem is mounted on {mount.path}, not on {item.path}, "
+                f"{at(item.label, 'path')}its filesystem is mounted on {mount.path}, not on {item.path}, "
                 "unmount it there first"
             )
 
@@ -142,7 +143,7 @@ def _refuse_written(found: Found, filesystem: Filesystem, state: State) -> None:
     if writers:
         option = "disk" if item.disk else "image" if item.image else "device"
         raise VirtiofsError(
-            f"{item.label}, {option}: its filesystem on {item.disk or item.image or item.device} is {writers[0]}, "
+            f"{at(item.label, option)}its filesystem on {item.disk or item.image or item.device} is {writers[0]}, "
             "and is destroyed when it is mounted here too: stop that first"
         )
 
@@ -151,7 +152,8 @@ def _refuse_foreign_entry(found: Found, filesystem: Filesystem, entry: Entry, st
     item = found.item
     if entry.spec != item.device and not names(entry, item.label, filesystem, state.devnums):
         raise VirtiofsError(
-            f"{item.label}, path: fstab has another line for {item.path} ({entry.spec}), remove it or give another path"
+            f"{at(item.label, 'path')}"
+            f"fstab has another line for {item.path} ({entry.spec}), remove it or give another path"
         )
 
 
@@ -159,12 +161,12 @@ def _about_entries(found: Found, entry: Entry, state: State) -> tuple[str, ...]:
     item, old = found.item, found.entry
     goes = (item.path, item.path if old is None else old.mount_point)
     warnings = [
-        f"{item.label}: fstab mounts it on {other.mount_point} as well"
+        f"{at(item.label)}fstab mounts it on {other.mount_point} as well"
         for other in state.entries
         if mounts(other, item.label) and other.mount_point not in goes and "noauto" not in other.options
     ]
     if not {"nofail", "noauto"} & set(entry.options):
-        warnings.append(f"{item.label}: without nofail in mount_options this machine needs the disk to boot")
+        warnings.append(f"{at(item.label)}without nofail in mount_options this machine needs the disk to boot")
     return tuple(warnings)
 
 
@@ -172,10 +174,10 @@ def _about_bare(found: Found) -> tuple[str, ...]:
     item = found.item
     warnings = []
     if found.place.exists and not found.place.empty:
-        warnings.append(f"{item.label}: the directory {item.path} is not empty, the mount hides what is in it")
+        warnings.append(f"{at(item.label)}the directory {item.path} is not empty, the mount hides what is in it")
     warnings += _about_flag(found)
     warnings += [
-        f"{item.label}: the domain {domain} runs and shares {item.path}, it sees this mount when the share is "
+        f"{at(item.label)}the domain {domain} runs and shares {item.path}, it sees this mount when the share is "
         "attached again"
         for domain in found.sharing
     ]
@@ -196,7 +198,7 @@ def _about_flag(found: Found) -> tuple[str, ...]:
     if found.place.can_be_immutable:
         return ()
     return (
-        f"{found.item.label}: the filesystem that the directory {found.item.path} is on has no immutable flag: while "
+        f"{at(found.item.label)}the filesystem that the directory {found.item.path} is on has no immutable flag: while "
         "the disk is missing, what writes there fills that filesystem (require_mountpoint keeps shares from it)",
     )
 
@@ -230,7 +232,7 @@ def _filled(found: Found, filesystem: Filesystem, state: State) -> ItemPlan:
             steps.append(GrowFilesystem(filesystem.source, filesystem.fstype, item.path))
         else:
             warnings.append(
-                f"{item.label}: its filesystem uses {in_words(size or 0)} of {in_words(filesystem.size)}, "
+                f"{at(item.label)}its filesystem uses {in_words(size or 0)} of {in_words(filesystem.size)}, "
                 "grow: true enlarges it"
             )
     percent = None if filesystem.superblock is None else filesystem.superblock.reserved_percent
@@ -243,8 +245,8 @@ def _refuse_to_grow(found: Found, filesystem: Filesystem, state: State) -> None:
     label = found.item.label
     if filesystem.fstype in EXT and not state.may_resize_ext4:
         raise VirtiofsError(
-            f"{label}, grow: this kernel does not let us enlarge a mounted {filesystem.fstype} "
+            f"{at(label, 'grow')}this kernel does not let us enlarge a mounted {filesystem.fstype} "
             "(CAP_SYS_RESOURCE is missing)"
         )
     if filesystem.fstype == "btrfs" and filesystem.size < _LEAST_BTRFS:
-        raise VirtiofsError(f"{label}, grow: btrfs can only be enlarged to {in_words(_LEAST_BTRFS)} or more")
+        raise VirtiofsError(f"{at(label, 'grow')}btrfs can only be enlarged to {in_words(_LEAST_BTRFS)} or more")

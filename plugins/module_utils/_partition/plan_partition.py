@@ -15,7 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import (
     usable,
     wanted_size,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
 from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import Filesystem, ItemPlan, merged
 from ansible_collections.virtio.fs.plugins.module_utils._partition.refusals import (
@@ -44,7 +44,7 @@ def plan_partition(found: Found, disk: Disk, state: State) -> tuple[Filesystem, 
     item = found.item
     refuse_unusable(item, "disk", disk.device)
     if partition.readonly:
-        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is read-only")
+        raise VirtiofsError(f"{at(item.label, 'disk')}its partition of {disk.name} is read-only")
     first = _known_to_kernel(found, disk, partition)
     if not partition.unfinished and is_ours(item, partition.content):
         filesystem, rest = _as_it_is(found, disk, partition, state)
@@ -68,7 +68,7 @@ def _known_to_kernel(found: Found, disk: Disk, partition: Partition) -> ItemPlan
     refuse_other_users(item, disk)
     if partition.node is None and partition.name != item.label:
         raise VirtiofsError(
-            f"{item.label}, disk: {disk.name} has {partition.content.description} in a partition named "
+            f"{at(item.label, 'disk')}{disk.name} has {partition.content.description} in a partition named "
             f"{partition.name!r} that the kernel does not know: tell it with partx --update {disk.name}"
         )
     return ItemPlan(tables=(TellKernel(disk.device.node),), waits=(item.label,))
@@ -97,12 +97,12 @@ def _formatted(found: Found, disk: Disk, partition: Partition, state: State) -> 
     item = found.item
     if partition.name != item.label:
         raise VirtiofsError(
-            f"{item.label}, fstype: {disk.name} has {partition.content.description} in a partition named "
+            f"{at(item.label, 'fstype')}{disk.name} has {partition.content.description} in a partition named "
             f"{partition.name!r}, not {item.new_fstype}"
         )
     replaced = _replaced_in(found, disk, partition)
     if partition.uses:
-        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'disk')}its partition of {disk.name} is {partition.uses[0]}")
     refuse_table_change(item, disk)
     there = partition.extent.size
     refuse_too_small(item, "disk", f"its partition of {disk.name}", there)
@@ -124,14 +124,14 @@ def _replaced_in(found: Found, disk: Disk, partition: Partition) -> str | None:
     elif content.blank:
         if partition.type != LINUX:
             raise VirtiofsError(
-                f"{item.label}, disk: the partition of this name on {disk.name} has the type {partition.type}, "
+                f"{at(item.label, 'disk')}the partition of this name on {disk.name} has the type {partition.type}, "
                 "which is not that of a Linux filesystem"
             )
         return None
     if item.overwrite:
         return content.description
     raise VirtiofsError(
-        f"{item.label}, disk: the partition of this name on {disk.name} holds {content.description}: "
+        f"{at(item.label, 'disk')}the partition of this name on {disk.name} holds {content.description}: "
         "give another label, or overwrite: true to lose what is in it"
     )
 
@@ -153,12 +153,12 @@ def _grown(found: Found, disk: Disk, partition: Partition, state: State) -> tupl
     room = _room_for(disk, partition, state)
     if size > room:
         raise VirtiofsError(
-            f"{item.label}, size: {in_words(size)} do not fit, the free space behind its partition of {disk.name} "
+            f"{at(item.label, 'size')}{in_words(size)} do not fit, the free space behind its partition of {disk.name} "
             f"allows {in_words(room)}"
         )
     refuse_table_change(item, disk)
     if partition.name != item.label:
-        raise VirtiofsError(f"{item.label}, grow: its partition of {disk.name} is named {partition.name!r}")
+        raise VirtiofsError(f"{at(item.label, 'grow')}its partition of {disk.name} is named {partition.name!r}")
     return size, ItemPlan(tables=(GrowPartition(disk.device.node, item.label, size, disk.device.sector),))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import LINUX, UNFINISHED, Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import TAKEN
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
@@ -104,7 +104,7 @@ def _detached(found: Found) -> list[Step[Any]]:
     device = found.device
     if found.mounted is None and device is not None and device.uses:
         raise VirtiofsError(
-            f"{found.item.label}, image: {image.path} is attached as {device.node}, which is {device.uses[0]}"
+            f"{at(found.item.label, 'image')}{image.path} is attached as {device.node}, which is {device.uses[0]}"
         )
     return [DetachLoop(image.path)]
 
@@ -113,20 +113,21 @@ def _refuse_held(found: Found, here: Mount | None, state: State) -> None:
     item = found.item
     if found.sharing:
         raise VirtiofsError(
-            f"{item.label}, state: the running domain {found.sharing[0]} shares {item.path}, and would go on writing "
+            f"{at(item.label, 'state')}"
+            f"the running domain {found.sharing[0]} shares {item.path}, and would go on writing "
             "to a filesystem that nobody sees: take the share away from it first"
         )
     if here is not None:
         holders = (*state.views.outliving(here), *state.views.written(here.device))
         if holders:
             raise VirtiofsError(
-                f"{item.label}, state: unmounting {item.path} would not free its filesystem: {holders[0]}"
+                f"{at(item.label, 'state')}unmounting {item.path} would not free its filesystem: {holders[0]}"
             )
         return
     for owner in found.labelled:
         uses = state.views.anywhere(owner.devnum, owner.node)
         if uses:
-            raise VirtiofsError(f"{item.label}, state: its filesystem on {owner.node} is {uses[0]}")
+            raise VirtiofsError(f"{at(item.label, 'state')}its filesystem on {owner.node} is {uses[0]}")
 
 
 def _refuse_elsewhere(found: Found, state: State) -> None:
@@ -136,7 +137,7 @@ def _refuse_elsewhere(found: Found, state: State) -> None:
         for mount in state.views.ours.mounts:
             if state.views.is_on(mount, owner.devnum, owner.node):
                 raise VirtiofsError(
-                    f"{item.label}, path: its filesystem on {owner.node} is mounted on {mount.path}, not on "
+                    f"{at(item.label, 'path')}its filesystem on {owner.node} is mounted on {mount.path}, not on "
                     f"{item.path}: give that path, or unmount it there"
                 )
 
@@ -145,7 +146,7 @@ def _refuse_other_filesystem(found: Found, here: Mount, state: State) -> None:
     item = found.item
     if not any(state.views.is_on(here, owner.devnum, owner.node) for owner in found.labelled):
         raise VirtiofsError(
-            f"{item.label}, path: what is mounted on {item.path} ({here.source}, {here.fstype}) has another label"
+            f"{at(item.label, 'path')}what is mounted on {item.path} ({here.source}, {here.fstype}) has another label"
         )
 
 
@@ -154,7 +155,8 @@ def _refuse_two(found: Found) -> None:
     nodes = {owner.devnum: owner.node for owner in found.owners}
     if len(nodes) > 1:
         raise VirtiofsError(
-            f"{found.item.label}, state: {' and '.join(nodes.values())} both have this label, so which is to be wiped?"
+            f"{at(found.item.label, 'state')}"
+            f"{' and '.join(nodes.values())} both have this label, so which is to be wiped?"
         )
 
 
@@ -171,7 +173,7 @@ def _image_wiped(found: Found, image: Image) -> list[Step[Any]]:
         return []
     _refuse_foreign(found, image.content, image.path)
     if image.uses:
-        raise VirtiofsError(f"{found.item.label}, image: {image.path} is {image.uses[0]}")
+        raise VirtiofsError(f"{at(found.item.label, 'image')}{image.path} is {image.uses[0]}")
     return [DeleteImage(image.path)]
 
 
@@ -182,9 +184,9 @@ def _device_wiped(found: Found, device: Device) -> list[Step[Any]]:
     if not is_marked(found, device):
         _refuse_foreign(found, device.content, item.device or "")
     if device.readonly:
-        raise VirtiofsError(f"{item.label}, device: {item.device} is read-only")
+        raise VirtiofsError(f"{at(item.label, 'device')}{item.device} is read-only")
     if found.mounted is None and device.uses:
-        raise VirtiofsError(f"{item.label}, device: {item.device} is {device.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'device')}{item.device} is {device.uses[0]}")
     return [WipeDevice(device.node, device.identity, item.label, device.content.uuid or "")]
 
 
@@ -194,20 +196,22 @@ def _partition_wiped(found: Found, disk: Disk) -> list[Step[Any]]:
         return []
     if partition.name != item.label:
         raise VirtiofsError(
-            f"{item.label}, state: its partition of {disk.name} is named {partition.name!r}, "
+            f"{at(item.label, 'state')}its partition of {disk.name} is named {partition.name!r}, "
             "so this module did not make it"
         )
     if partition.type not in (LINUX, UNFINISHED):
-        raise VirtiofsError(f"{item.label}, state: its partition of {disk.name} has the foreign type {partition.type}")
+        raise VirtiofsError(
+            f"{at(item.label, 'state')}its partition of {disk.name} has the foreign type {partition.type}"
+        )
     if not (partition.unfinished and is_left_by_us(partition)):
         _refuse_foreign(found, partition.content, f"its partition of {disk.name}")
     if disk.device.readonly:
-        raise VirtiofsError(f"{item.label}, disk: {disk.name} is read-only")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{disk.name} is read-only")
     if partition.readonly:
-        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is read-only")
+        raise VirtiofsError(f"{at(item.label, 'disk')}its partition of {disk.name} is read-only")
     refuse_table_change(item, disk)
     if found.mounted is None and partition.uses:
-        raise VirtiofsError(f"{item.label}, disk: its partition of {disk.name} is {partition.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'disk')}its partition of {disk.name} is {partition.uses[0]}")
     deletion = DeletePartition(disk.device.node, item.label, partition.number)
     return [TellKernel(disk.device.node), deletion] if partition.unknown_to_kernel else [deletion]
 
@@ -217,4 +221,4 @@ def _refuse_foreign(found: Found, content: Content, place: str) -> None:
     label = found.item.label
     ours = content.label == label and len(content.types) == 1 and content.fstype in TAKEN
     if not content.blank and not ours:
-        raise VirtiofsError(f"{label}, state: {place} holds {content.description}, which this module did not make")
+        raise VirtiofsError(f"{at(label, 'state')}{place} holds {content.description}, which this module did not make")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.found import Found
 from ansible_collections.virtio.fs.plugins.module_utils._partition.item_plan import ItemPlan
 from ansible_collections.virtio.fs.plugins.module_utils._partition.refusals import refuse_table_change, refuse_unusable
@@ -38,7 +38,7 @@ def _table(disk: Disk, new: Sequence[Found], state: State) -> WriteTable:
     # sfdisk would write those that it has an entry for, and succeed.
     if len(disk.partitions) + len(new) > disk.slots:
         raise VirtiofsError(
-            f"{new[-1].item.label}, disk: {disk.name} has {len(disk.partitions)} partitions, and its table has "
+            f"{at(new[-1].item.label, 'disk')}{disk.name} has {len(disk.partitions)} partitions, and its table has "
             f"entries for {disk.slots}"
         )
     for one in new:
@@ -51,7 +51,7 @@ def _new_table(disk: Disk, new: Sequence[Found], partitions: tuple[NewPartition,
     for label, device in state.devices.items():
         if device.whole == node:
             raise VirtiofsError(
-                f"{new[0].item.label}, disk: {disk.name} would get a new partition table, and {label} is on "
+                f"{at(new[0].item.label, 'disk')}{disk.name} would get a new partition table, and {label} is on "
                 f"{device.node}"
             )
     replaced = None
@@ -69,13 +69,13 @@ def _refuse_content_of_disk(found: Found, disk: Disk) -> None:
     item = found.item
     if not item.overwrite:
         raise VirtiofsError(
-            f"{item.label}, disk: {disk.name} is not blank, it holds {disk.device.content.description}: "
+            f"{at(item.label, 'disk')}{disk.name} is not blank, it holds {disk.device.content.description}: "
             "give another disk, or overwrite: true to lose what is on it"
         )
     # Its own data, most likely: overwrite is often left in a list after the first run.
     if item.label in disk.damaged:
         raise VirtiofsError(
-            f"{item.label}, disk: {disk.name} has a damaged GPT with a partition of this name: repair it "
+            f"{at(item.label, 'disk')}{disk.name} has a damaged GPT with a partition of this name: repair it "
             "with gdisk, or write zeros over the first and the last mebibyte of the disk yourself"
         )
 
@@ -84,6 +84,6 @@ def _refuse_full_gap(found: Found, disk: Disk) -> None:
     content = found.new_gap.content
     if not content.blank and not found.item.overwrite:
         raise VirtiofsError(
-            f"{found.item.label}, disk: the free space of {disk.name} holds {content.description}, left by a "
+            f"{at(found.item.label, 'disk')}the free space of {disk.name} holds {content.description}, left by a "
             "partition that was deleted: overwrite: true loses it"
         )

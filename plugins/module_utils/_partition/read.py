@@ -24,7 +24,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_sharing_domains, read_views
 from ansible_collections.virtio.fs.plugins.module_utils._block.image import read_image
 from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import probe
-from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
@@ -113,9 +113,9 @@ def _node(item: WantedPartition) -> str:
     option = "disk" if item.disk else "device"
     node = sysfs.node_of(_path(item) or "", item.label, option)
     if item.disk and sysfs.is_partition(node):
-        raise VirtiofsError(f"{item.label}, disk: {item.disk} is a partition, give it as device to use it whole")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{item.disk} is a partition, give it as device to use it whole")
     if item.disk and not sysfs.can_have_partitions(node):
-        raise VirtiofsError(f"{item.label}, disk: {item.disk} is a device-mapper device, give it as device instead")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{item.disk} is a device-mapper device, give it as device instead")
     return node
 
 
@@ -132,7 +132,7 @@ def _refuse_exchanged(items: tuple[WantedPartition, ...], nodes: Mapping[str, st
             node = sysfs.node_of(path, item.label, option)
             if node != nodes[item.label]:
                 raise VirtiofsError(
-                    f"{item.label}, {option}: {path} was {nodes[item.label]} before and is {node} now, run it again"
+                    f"{at(item.label, option)}{path} was {nodes[item.label]} before and is {node} now, run it again"
                 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.superblock import read_mounted_size
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import on_path
 from ansible_collections.virtio.fs.plugins.module_utils._partition.state import Place, Root
@@ -26,15 +26,15 @@ def read_place(item: WantedPartition, views: Views) -> Place:
     """:raises VirtiofsError: a symbolic link is on the way to it, or it is no directory."""
     link = symlink_in(item.path)
     if link is not None:
-        raise VirtiofsError(f"{item.label}, path: {link} is a symbolic link, give the directory itself")
+        raise VirtiofsError(f"{at(item.label, 'path')}{link} is a symbolic link, give the directory itself")
     try:
         status = os.lstat(item.path)
     except FileNotFoundError:
         return Place(can_be_immutable=can_be_immutable(item.path))
     except OSError as error:
-        raise VirtiofsError(f"{item.label}, path: cannot look at {item.path}: {error.strerror}") from error
+        raise VirtiofsError(f"{at(item.label, 'path')}cannot look at {item.path}: {error.strerror}") from error
     if not stat.S_ISDIR(status.st_mode):
-        raise VirtiofsError(f"{item.label}, path: {item.path} is not a directory")
+        raise VirtiofsError(f"{at(item.label, 'path')}{item.path} is not a directory")
     mounted = on_path(views.ours.mounts, item.path)
     size = None
     if mounted is not None and mounted.fstype in ("xfs", "btrfs"):
@@ -63,15 +63,15 @@ def read_root(wanted: Wanted, views: Views, entries: Iterable[Entry]) -> Root:
     """:raises VirtiofsError: a symbolic link is on the way to it, or it is no directory."""
     link = symlink_in(wanted.root)
     if link is not None:
-        raise VirtiofsError(f"root: {link} is a symbolic link")
+        raise VirtiofsError(at("root") + f"{link} is a symbolic link")
     try:
         status = os.lstat(wanted.root)
     except FileNotFoundError:
         return Root()
     except OSError as error:
-        raise VirtiofsError(f"root: cannot look at {wanted.root}: {error.strerror}") from error
+        raise VirtiofsError(at("root") + f"cannot look at {wanted.root}: {error.strerror}") from error
     if not stat.S_ISDIR(status.st_mode):
-        raise VirtiofsError(f"root: {wanted.root} is not a directory")
+        raise VirtiofsError(at("root") + f"{wanted.root} is not a directory")
     ours = {item.path for item in wanted.items}
     ours |= {mount.path for mount in views.ours.mounts}
     ours |= {entry.mount_point for entry in entries}

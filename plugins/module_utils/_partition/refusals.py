@@ -10,7 +10,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.content import Co
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Image
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import KINDS, TAKEN
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import MIB, in_words
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import WantedPartition
 
 
@@ -27,13 +27,13 @@ def is_ours(item: WantedPartition, content: Content) -> bool:
 def other_size(item: WantedPartition, place: str, size: int, there: int) -> str:
     """The warning about a size that differs from the wanted one and stays."""
     hint = ", grow: true enlarges it" if size > there else ", and nothing is ever made smaller"
-    return f"{item.label}: it has {in_words(there)} on {place}, not {in_words(size)}{hint}"
+    return f"{at(item.label)}it has {in_words(there)} on {place}, not {in_words(size)}{hint}"
 
 
 def refuse_smaller(item: WantedPartition, place: str, size: int, there: int) -> None:
     if size < there and item.grow:
         raise VirtiofsError(
-            f"{item.label}, size: {in_words(size)} is less than the {in_words(there)} that it has on {place}, "
+            f"{at(item.label, 'size')}{in_words(size)} is less than the {in_words(there)} that it has on {place}, "
             "and nothing is ever made smaller"
         )
 
@@ -41,9 +41,9 @@ def refuse_smaller(item: WantedPartition, place: str, size: int, there: int) -> 
 def refuse_unusable(item: WantedPartition, option: str, device: Device) -> None:
     name = item.disk or item.device
     if device.readonly:
-        raise VirtiofsError(f"{item.label}, {option}: {name} is read-only")
+        raise VirtiofsError(f"{at(item.label, option)}{name} is read-only")
     if device.size < 2 * MIB:
-        raise VirtiofsError(f"{item.label}, {option}: {name} has only {device.size} bytes")
+        raise VirtiofsError(f"{at(item.label, option)}{name} has only {device.size} bytes")
 
 
 def refuse_too_small(item: WantedPartition, option: str, place: str, size: int) -> None:
@@ -51,7 +51,7 @@ def refuse_too_small(item: WantedPartition, option: str, place: str, size: int) 
     least = KINDS[item.new_fstype].least
     if size < least:
         raise VirtiofsError(
-            f"{item.label}, {option}: {place} has {in_words(size)}, and {item.new_fstype} needs at least "
+            f"{at(item.label, option)}{place} has {in_words(size)}, and {item.new_fstype} needs at least "
             f"{in_words(least)}"
         )
 
@@ -60,25 +60,27 @@ def refuse_table_change(item: WantedPartition, disk: Disk) -> None:
     """The table belongs to the whole disk: to who has all of it, and to a second table that must agree with it."""
     refuse_other_users(item, disk)
     if disk.device.uses:
-        raise VirtiofsError(f"{item.label}, disk: {disk.name} is {disk.device.uses[0]}")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{disk.name} is {disk.device.uses[0]}")
     taken = sorted(disk.taken, key=lambda extent: extent.start)
     if any(one.end > other.start for one, other in zip(taken, taken[1:])):
         raise VirtiofsError(
-            f"{item.label}, disk: {disk.name} has partitions that overlap, and sfdisk writes no such table"
+            f"{at(item.label, 'disk')}{disk.name} has partitions that overlap, and sfdisk writes no such table"
         )
     if disk.hybrid:
-        raise VirtiofsError(f"{item.label}, disk: {disk.name} has a hybrid MBR that a change of its GPT loses")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{disk.name} has a hybrid MBR that a change of its GPT loses")
 
 
 def refuse_other_users(item: WantedPartition, disk: Disk) -> None:
     """Partitions that the kernel knows otherwise than the table, and that somebody uses as the kernel knows them."""
     if disk.other_users:
-        raise VirtiofsError(f"{item.label}, disk: {disk.name} is in use: {disk.other_users[0]}")
+        raise VirtiofsError(f"{at(item.label, 'disk')}{disk.name} is in use: {disk.other_users[0]}")
 
 
 def refuse_other_loops(item: WantedPartition, image: Image) -> None:
     """Somebody else has attached it, and uses what they see in it."""
     if len(image.loops) > 1:
-        raise VirtiofsError(f"{item.label}, image: {image.path} is attached more than once: {', '.join(image.loops)}")
+        raise VirtiofsError(
+            f"{at(item.label, 'image')}{image.path} is attached more than once: {', '.join(image.loops)}"
+        )
     if image.partial:
-        raise VirtiofsError(f"{item.label}, image: {image.path} is attached as {image.partial[0]} only in part")
+        raise VirtiofsError(f"{at(item.label, 'image')}{image.path} is attached as {image.partial[0]} only in part")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.image import loops_of
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Extent
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.gpt import known, present
 
 _NAMESPACE = uuid.UUID("6a6688e4-9f83-4e36-ad9c-12c858ff1424")
@@ -38,7 +38,7 @@ class Source:
         if self.image is not None:
             loops = loops_of(self.image)
             if not loops:
-                raise VirtiofsError(f"{self.label}: {self.image} has no loop device")
+                raise VirtiofsError(f"{at(self.label)}{self.image} has no loop device")
             return loops[0]
         return self.device or ""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import UNFINISHED
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import in_words
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.erase import erase, refuse_in_use
 from ansible_collections.virtio.fs.plugins.module_utils._partition.gpt import (
     delete,
@@ -101,7 +101,7 @@ class GrowPartition:
     def apply(self, target: Target) -> None:
         partition = present(self.disk, self.label)
         if partition.extent.size > self.size:
-            raise VirtiofsError(f"{self.label}: its partition is larger already, and it is never made smaller")
+            raise VirtiofsError(f"{at(self.label)}its partition is larger already, and it is never made smaller")
         dump(target, self.disk)
         sfdisk(target, self.disk, "-N", str(partition.number), script=f"size={self.size // self.sector}\n")
         target.touched.append(known(present(self.disk, self.label)).node or self.disk)
@@ -123,7 +123,7 @@ class DeletePartition:
         target.lock(self.disk)
         partition = present(self.disk, self.label)
         if partition.number != self.number:
-            raise VirtiofsError(f"{self.label}: the table of {self.disk} was changed in the meantime, run it again")
+            raise VirtiofsError(f"{at(self.label)}the table of {self.disk} was changed in the meantime, run it again")
         node = known(partition).node or ""
         refuse_in_use(node, self.label)
         dump(target, self.disk)

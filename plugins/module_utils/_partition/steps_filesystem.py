@@ -13,7 +13,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.content import LI
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import EXT, NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import probe
 from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import whole_disk
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
 from ansible_collections.virtio.fs.plugins.module_utils._partition.erase import erase, flush, refuse_in_use
 from ansible_collections.virtio.fs.plugins.module_utils._partition.gpt import dump, known, present, set_type
@@ -165,7 +165,7 @@ def make_filesystem(new: NewFilesystem, node: str, identity: uuid.UUID) -> None:
         check(["wipefs", "--all", "--quiet", node], timeout=60)
         options = " ".join(new.options)
         raise VirtiofsError(
-            f"{new.label}, mkfs_options: with {options!r}, mkfs.{new.fstype} made {made.description}, and not a "
+            f"{at(new.label, 'mkfs_options')}with {options!r}, mkfs.{new.fstype} made {made.description}, and not a "
             f"whole filesystem with this label and the UUID {identity}; it was erased again"
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import NewFilesystem
 from ansible_collections.virtio.fs.plugins.module_utils._block.image import loops_of
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import in_words
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesystem import make_filesystem
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
@@ -35,7 +35,7 @@ class MakeImage:
     def apply(self, target: Target) -> None:
         loops = loops_of(self.path)
         if loops:
-            raise VirtiofsError(f"{self.new.label}: {self.path} is in use as {loops[0]}")
+            raise VirtiofsError(f"{at(self.new.label)}{self.path} is in use as {loops[0]}")
         _make(self.path, self.size, self.new, replace=self.replaced is not None)
 
 
@@ -134,7 +134,9 @@ def _make(path: str, size: int, new: NewFilesystem, *, replace: bool) -> None:
         raise VirtiofsError(f"cannot make {directory}: {error.strerror}") from error
     with files.locked(directory, path):
         if not replace and os.path.lexists(path) and os.path.getsize(path):
-            raise VirtiofsError(f"{new.label}, image: {path} was made by someone else in the meantime, run it again")
+            raise VirtiofsError(
+                f"{at(new.label, 'image')}{path} was made by someone else in the meantime, run it again"
+            )
         _make_whole(path, os.path.join(directory, f".{name}.virtiofs"), size, new)
 
 

@@ -112,7 +112,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     fstab = params.get("fstab") or "/etc/fstab"
     problem = problem_with_path(fstab)
     if problem:
-        raise VirtiofsError(f"fstab: {fstab!r} {problem}")
+        raise VirtiofsError(at("fstab") + f"{fstab!r} {problem}")
     items = tuple(_item(given, root) for given in params["partitions"])
     _check_across(items, root)
     return Wanted(items, root, 0o700 if root_mode is None else root_mode, normalized(fstab))
@@ -121,7 +121,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
 def outside(items: Sequence[WantedPartition], root: str) -> tuple[str, ...]:
     """Warnings about mount points that the root's mode does not protect."""
     return tuple(
-        f"{item.label}: {item.path} is outside {root}, whose mode keeps other users of this machine out"
+        f"{at(item.label)}{item.path} is outside {root}, whose mode keeps other users of this machine out"
         for item in items
         if item.state == "present" and not within(item.path, root)
     )
@@ -130,10 +130,10 @@ def outside(items: Sequence[WantedPartition], root: str) -> tuple[str, ...]:
 def _root(path: str) -> str:
     problem = problem_with_path(path)
     if problem:
-        raise VirtiofsError(f"root: {path!r} {problem}")
+        raise VirtiofsError(at("root") + f"{path!r} {problem}")
     root = normalized(path)
     if root in system_directories | public_directories or any(within(root, tree) for tree in system_trees):
-        raise VirtiofsError(f"root: {root} belongs to the system, give a directory of its own, as /shared")
+        raise VirtiofsError(at("root") + f"{root} belongs to the system, give a directory of its own, as /shared")
     return root
 
 
@@ -176,7 +176,7 @@ def _error(label: str, option: str, sentence: str) -> VirtiofsError:
 
 def _check_label(label: str) -> None:
     if not label:
-        raise VirtiofsError("partitions: an item has an empty label")
+        raise VirtiofsError(at("partitions") + "an item has an empty label")
     if not _LABEL.fullmatch(label):
         raise VirtiofsError(
             f"{label!r}, label: use letters, digits and . _ : @ + - only, beginning with a letter, a digit or _"
@@ -288,16 +288,16 @@ def _check_across(items: Sequence[WantedPartition], root: str) -> None:
     for position, item in enumerate(items):
         # The root would be a directory of the guest's. An item that goes away may have been put there before.
         if item.state == "present" and within(root, item.path):
-            raise VirtiofsError(f"{item.label}, path: {item.path} would hide the root {root}, give one below it")
+            raise VirtiofsError(f"{at(item.label, 'path')}{item.path} would hide the root {root}, give one below it")
         for other in items[:position]:
             if other.label == item.label:
-                raise VirtiofsError(f"{item.label}, label: two items have it")
+                raise VirtiofsError(f"{at(item.label, 'label')}two items have it")
             if within(item.path, other.path) or within(other.path, item.path):
-                raise VirtiofsError(f"{item.label}, path: {item.path} and {other.path} ({other.label}) are nested")
+                raise VirtiofsError(f"{at(item.label, 'path')}{item.path} and {other.path} ({other.label}) are nested")
             for option in ("device", "image"):
                 place = getattr(item, option)
                 if place is not None and place == getattr(other, option):
-                    raise VirtiofsError(f"{item.label}, {option}: {other.label} has {place} already")
+                    raise VirtiofsError(f"{at(item.label, option)}{other.label} has {place} already")
     for item in items:
         # An item that goes away may have been put there before. Deleting the file is refused too: a guest can exchange
         # directories.
@@ -305,15 +305,17 @@ def _check_across(items: Sequence[WantedPartition], root: str) -> None:
             continue
         for other in items:
             if within(item.image, other.path):
-                raise VirtiofsError(f"{item.label}, image: {item.image} is inside the share {other.label}")
+                raise VirtiofsError(f"{at(item.label, 'image')}{item.image} is inside the share {other.label}")
         beside_shares = item.state == "wiped" and os.path.dirname(item.image) == root
         if within(item.image, root) and not beside_shares:
-            raise VirtiofsError(f"{item.label}, image: {item.image} is inside {root}, where guests write")
+            raise VirtiofsError(f"{at(item.label, 'image')}{item.image} is inside {root}, where guests write")
     for disk in dict.fromkeys(item.disk for item in items if item.disk):
         sizes = [item for item in items if item.disk == disk and item.size and item.state == "present"]
         for item in sizes[:-1]:
             if item.size is not None and item.size.rest:
-                raise VirtiofsError(f"{item.label}, size: rest is for the last item of a disk, see {sizes[-1].label}")
+                raise VirtiofsError(
+                    f"{at(item.label, 'size')}rest is for the last item of a disk, see {sizes[-1].label}"
+                )
         total = sum(item.size.percent or 0 for item in sizes if item.size)
         if total > 100:
-            raise VirtiofsError(f"{sizes[-1].label}, size: the items of {disk} add up to {float(total):g}%")
+            raise VirtiofsError(f"{at(sizes[-1].label, 'size')}the items of {disk} add up to {float(total):g}%")
