@@ -23,12 +23,19 @@ def _found() -> bool:
         return False
 
 
-if not _found():
-    # Plugins import each other by the full name of the collection, which Python finds by the names of folders.
+def _collections() -> Path:
+    """Plugins import each other by the full name of the collection, which Python finds by the names of folders."""
+    if ROOT.parts[-3:] == ("ansible_collections", "virtio", "fs"):
+        return ROOT.parents[2]
     folder = Path(tempfile.mkdtemp(prefix="virtio-fs-tests-"))
     atexit.register(shutil.rmtree, folder)
     (folder / "ansible_collections/virtio").mkdir(parents=True)
     (folder / "ansible_collections/virtio/fs").symlink_to(ROOT)
-    sys.path.insert(0, str(folder))
-    # Some tests start programs that import them as well.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return folder
+
+
+collections = str(_collections())
+if not _found():
+    sys.path.insert(0, collections)
+# Some tests start programs that import them as well. ansible-test finds them for itself, but not for those.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [collections, os.environ.get("PYTHONPATH")]))

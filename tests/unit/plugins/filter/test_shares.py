@@ -11,6 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import SHARE_OPTIONS
 
 DISK = "/dev/disk/by-id/ata-X"
 
@@ -273,3 +274,7 @@ def test_a_hypervisor_without_a_list_is_named(hypervisor: Any, sentence: str):
 
 def test_the_list_of_the_hypervisor_is_found():
     assert filters.shares_of({"hv1": {"virtiofs_host_shares": LIST}}, "hv1") == LIST
+
+
+def test_every_row_of_the_table_of_share_options_is_one_of_the_list():
+    assert {option.name for option in SHARE_OPTIONS} <= set(filters.DOMAIN_OPTIONS)

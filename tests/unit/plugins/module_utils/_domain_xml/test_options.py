@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.virtio.fs.plugins.filter import shares as filters
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as share_elements
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import parse
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
@@ -98,7 +97,6 @@ def test_the_role_offers_it_and_its_page_names_it(option: Option) -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert option.name in specs["virtiofs_host_shares"]["options"], "it lacks in the argument spec of the role"
     assert f"`{option.name}`" in (ROLE / "README.md").read_text(), "it lacks on the page of the role"
-    assert option.name in filters.DOMAIN_OPTIONS
 
 
 def test_an_option_that_the_table_lacks_is_an_error() -> None:

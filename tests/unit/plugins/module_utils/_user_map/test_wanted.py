@@ -6,11 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.virtio.fs.plugins.filter import shares
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._user_map.plan import Found, Write, plan
 from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import (
@@ -146,45 +144,3 @@ def test_a_script_is_written_once_and_no_users_are_the_daemon_itself():
     assert first.result == {"binaries": {"homes": where, "plain": DAEMON.path}}
     assert plan(Found(DAEMON, {where: text}), "/usr/sbin", maps).steps == ()
     assert plan(Found(DAEMON, {where: "exec true\n"}), "/usr/sbin", maps).steps == (Write(where, text),)
-
-
-SHARE = {"name": "homes", "domains": ["vm1"], "path": "/srv/homes"}
-
-
-def test_a_share_with_a_map_gets_its_daemon():
-    listed = [{**SHARE, "map_users": [{"guest": 1000, "host": "alice"}]}, {**SHARE, "name": "other"}]
-    assert shares.user_maps(listed) == [{"name": "homes", "users": [{"guest": 1000, "host": "alice"}]}]
-    items = shares.domain_shares(listed, binaries={"homes": "/usr/sbin/virtiofsd-map-1", "other": "/x"})
-    assert [each.get("binary") for each in items] == ["/usr/sbin/virtiofsd-map-1", None]
-
-
-@pytest.mark.parametrize("binaries", [None, {}, {"other": "/x"}, {"homes": ""}])
-def test_a_share_whose_map_is_not_known_is_not_shared_without_it(binaries: dict[str, str] | None):
-    listed = [{**SHARE, "map_users": [{"guest": 1000, "host": "alice"}]}]
-    with pytest.raises(AnsibleFilterError, match="'homes' has map_users, and the daemon for it is not known"):
-        shares.domain_shares(listed, binaries=binaries)
-    (unprepared,) = shares.domain_shares(listed, binaries=binaries, unprepared=True)
-    assert "binary" not in unprepared
-
-
-def test_a_share_that_goes_has_no_map():
-    listed = [{**SHARE, "state": "absent", "map_users": [{"guest": 1000, "host": "alice"}]}]
-    assert shares.user_maps(listed) == []
-    assert "binary" not in shares.domain_shares(listed, binaries={"homes": "/x"})[0]
-    assert "binary" not in shares.domain_shares(listed)[0]
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"map_users": [{"guest": 1000}]}, "write guest, a number, and host, a name"),
-        ({"map_users": {"alice": 1000}}, "write a list"),
-        ({"map_groups": [{"guest": 1000, "host": "alice"}]}, "map_groups without map_users"),
-        ({"map_users": [], "binary": "/usr/bin/virtiofsd"}, "map_users and binary"),
-        ({"map_users": [], "idmap": {"uid": []}}, "map_users and idmap"),
-    ],
-)
-def test_a_share_says_who_is_who_in_one_way(more: dict[str, Any], message: str):
-    with pytest.raises(Exception, match="the share 'homes'") as error:
-        shares.user_maps([{**SHARE, **more}])
-    assert message in str(error.value)
