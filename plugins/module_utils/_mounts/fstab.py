@@ -20,6 +20,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsE
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
+# The one that systemd makes mount units of.
+SYSTEM = "/etc/fstab"
+
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _FIELD = re.compile(r"([ \t]*)([^ \t]+)")
 # A comma in double quotes belongs to the value: context="system_u:object_r:x:s0:c1,c2".

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
@@ -18,6 +19,11 @@ from ansible_collections.virtio.fs.plugins.module_utils._system.paths import wit
 
 # Enough to know whom to ask.
 _USERS_NAMED = 5
+
+# What fstab(5) has names of devices of: each has a directory below /dev/disk.
+_BY_NAME = ("LABEL", "UUID", "PARTLABEL", "PARTUUID")
+
+_POLL_SECONDS = 0.2
 
 _NO_HELP = " dmesg(1) may have more information after failed mount system call."
 
@@ -111,6 +117,36 @@ def reload_units() -> None:
     """Let systemd, where it runs, make its mount units from the fstab of now."""
     if os.path.isdir("/run/systemd/system"):
         check(["systemctl", "daemon-reload"], timeout=60)
+
+
+def wait_for_device(spec: str, seconds: float) -> None:
+    """Wait until systemd, where it and udev run, has the device that this first field of fstab names.
+
+    A mount unit is bound to its device: systemd unmounts what was mounted before udev told it of the device
+    (systemd.mount(5), "BindsTo"), also minutes later.
+
+    :raises VirtiofsError: it does not have it after so many seconds.
+    """
+    path = _device_path(spec)
+    if path is None or not (os.path.isdir("/run/systemd/system") and os.path.exists("/run/udev/control")):
+        return
+    deadline = time.monotonic() + seconds
+    # systemctl(1): a path below /dev stands for its device unit.
+    while check(["systemctl", "show", "--property=ActiveState", "--value", path]).stdout.strip() != "active":
+        if time.monotonic() >= deadline:
+            raise VirtiofsError(
+                f"systemd does not know the device {path} after {seconds:g} seconds, and would unmount it again: "
+                "see with udevadm settle and journalctl --unit systemd-udevd what udev is busy with, then run it again"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _device_path(spec: str) -> str | None:
+    """The name below /dev that the first field of fstab stands for: fstab(5)."""
+    if spec.startswith("/dev/"):
+        return spec
+    kind, equals, name = spec.partition("=")
+    return f"/dev/disk/by-{kind.lower()}/{name}" if equals and kind in _BY_NAME else None
 
 
 def _target(link: str) -> str:

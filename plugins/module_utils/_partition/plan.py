@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._partition.checks import (
     check_devices,
@@ -53,7 +54,7 @@ def plan(wanted: Wanted, state: State) -> Plan:
         plans.append(item_plan)
     whole = merged(plans)
     # systemd makes units of no other fstab.
-    steps = in_order(whole, systemd=state.systemd, reads_fstab=state.systemd and wanted.fstab == "/etc/fstab")
+    steps = in_order(whole, systemd=state.systemd, reads_fstab=state.systemd and wanted.fstab == fstab.SYSTEM)
     changes = [item_change(one, state, filesystems.get(one.item.label), entries.get(one.item.label)) for one in found]
     return Plan(
         steps=steps,

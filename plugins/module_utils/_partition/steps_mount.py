@@ -14,7 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.holders import de
 from ansible_collections.virtio.fs.plugins.module_utils._block.sysfs import devnum_of
 from ansible_collections.virtio.fs.plugins.module_utils._block.views import is_on
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mount, mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import for_mount
 from ansible_collections.virtio.fs.plugins.module_utils._partition.source import Source
@@ -23,6 +23,9 @@ from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 
 # A filesystem that was not unmounted cleanly replays its journal first.
 _MOUNT_SECONDS = 300
+
+# As long as systemd itself waits for a device: DefaultDeviceTimeoutSec, systemd-system.conf(5).
+_DEVICE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Mount:
 
     def apply(self, target: Target) -> None:
         with target.rollback():
+            if target.fstab == fstab.SYSTEM:
+                mount.wait_for_device(self.entry.spec, _DEVICE_SECONDS)
             try:
                 self._mount()
             except VirtiofsError:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._mounts import mount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mount import (
     alone,
     as_given,
@@ -19,7 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.mount import (
     users_of,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import Stuck, only_one
-from ansible_collections.virtio.fs.plugins.module_utils._system.command import CommandTimeout
+from ansible_collections.virtio.fs.plugins.module_utils._system.command import CommandTimeout, Completed
 
 
 @pytest.mark.parametrize(("program", "call"), [("busybox", ["mount"]), ("mount", ["mount", "-c"])])
@@ -63,3 +64,37 @@ def test_a_process_that_has_a_file_open_below_a_path_is_named(tmp_path: Path) ->
     assert users_of(str(tmp_path)) == ()
     with (tmp_path / "file").open("w"):
         assert [user.rpartition(" ")[2] for user in users_of(str(tmp_path))] == [f"({os.getpid()})"]
+
+
+class Systemctl:
+    """Stands for a systemd that has a device after it was asked some times. A real one: the scenario slow_udev."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *states: str) -> None:
+        self.asked: list[str] = []
+        self._states = list(states)
+        monkeypatch.setattr(mount.os.path, "isdir", lambda path: True)
+        monkeypatch.setattr(mount.os.path, "exists", lambda path: True)
+        monkeypatch.setattr(mount, "check", self._check)
+
+    def _check(self, argv: list[str]) -> Completed:
+        self.asked.append(argv[-1])
+        return Completed(tuple(argv), 0, self._states.pop(0) + "\n", "")
+
+
+def test_a_device_is_waited_for_until_systemd_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    systemctl = Systemctl(monkeypatch, "inactive", "activating", "active")
+    mount.wait_for_device("LABEL=data", 30)
+    assert systemctl.asked == ["/dev/disk/by-label/data"] * 3
+
+
+def test_a_device_that_does_not_come_is_named_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    Systemctl(monkeypatch, "inactive")
+    with pytest.raises(VirtiofsError, match=r"systemd does not know the device /dev/sdb1 after 0 seconds, and would"):
+        mount.wait_for_device("/dev/sdb1", 0)
+
+
+@pytest.mark.parametrize("spec", ["tmpfs", "LABEL", "host:/x", "NONSENSE=x"])
+def test_what_is_no_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+    systemctl = Systemctl(monkeypatch)
+    mount.wait_for_device(spec, 30)
+    assert systemctl.asked == []
