@@ -14,14 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
 from ansible_collections.virtio.fs.plugins.module_utils._system import ownership
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 _NEW_MODE = 0o755
-
-_UNKNOWN = "this machine knows no"
 
 
 @dataclass(frozen=True)
@@ -107,15 +105,16 @@ def wanted(items: Iterable[Mapping[str, Any]]) -> tuple[Directory, ...]:
     directories = []
     for item in items:
         path = item["path"]
+        where = f"directories, {path}"
         if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
-            raise VirtiofsError(f"directories, {path!r}: write an absolute path without '..'")
-        new_mode = ownership.mode(item.get("new_mode"), f"directories, {path}, new_mode")
+            raise VirtiofsError(at(f"directories, {path!r}", "path") + "write an absolute path without '..'")
+        new_mode = ownership.mode(item.get("new_mode"), f"{where}, new_mode")
         directories.append(
             Directory(
                 path=normalized(path),
-                uid=ownership.number(item.get("owner"), _uid, f"directories, {path}, owner: {_UNKNOWN}"),
-                gid=ownership.number(item.get("group"), _gid, f"directories, {path}, group: {_UNKNOWN}"),
-                mode=ownership.mode(item.get("mode"), f"directories, {path}, mode"),
+                uid=ownership.number(item.get("owner"), _uid, at(where, "owner"), "user"),
+                gid=ownership.number(item.get("group"), _gid, at(where, "group"), "group"),
+                mode=ownership.mode(item.get("mode"), f"{where}, mode"),
                 new_mode=_NEW_MODE if new_mode is None else new_mode,
             )
         )

@@ -49,16 +49,16 @@ class Virtiofsd:
         return f"{words} {'.'.join(map(str, self.version))}"
 
 
-def find() -> Virtiofsd | None:
+def read_installed() -> Virtiofsd | None:
     """The daemon that libvirt would take when a domain names none, or None where there is none."""
     for path in candidates(_descriptions()):
-        found = ask(path)
+        found = read_at(path)
         if found is not None:
             return found
     return None
 
 
-def ask(path: str) -> Virtiofsd | None:
+def read_at(path: str) -> Virtiofsd | None:
     """What the daemon at this path is, by its own words. None when there is no such program or it says nothing."""
     if not os.access(path, os.X_OK) or os.path.isdir(path):
         return None
@@ -96,10 +96,10 @@ def candidates(descriptions: Iterable[str]) -> list[str]:
 
 def _features(capabilities: str) -> frozenset[str]:
     try:
-        said = json.loads(capabilities)
+        reported = json.loads(capabilities)
     except ValueError:
         return frozenset()
-    return frozenset(said.get("features") or ()) if isinstance(said, dict) else frozenset()
+    return frozenset(reported.get("features") or ()) if isinstance(reported, dict) else frozenset()
 
 
 def _descriptions() -> list[str]:

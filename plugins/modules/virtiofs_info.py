@@ -260,8 +260,11 @@ as_shares:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._info import read
+from ansible_collections.virtio.fs.plugins.module_utils._info.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._info.read import read
+from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import system_python
+from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
 def main() -> None:
@@ -274,7 +277,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     system_python.use_one_with_libvirt()
-    read.run(module)
+    reconcile(module, lambda: wanted(module.params), read, plan, None)
 
 
 if __name__ == "__main__":

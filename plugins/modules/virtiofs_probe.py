@@ -233,12 +233,12 @@ probes:
       type: float
 """
 
-from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._probe.run import ACTIONS, Probe, plan, probes, run
+from ansible_collections.virtio.fs.plugins.module_utils._probe.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._probe.read import read_probes
+from ansible_collections.virtio.fs.plugins.module_utils._probe.wanted import ACTIONS, wanted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
 
 
@@ -265,12 +265,14 @@ def main() -> None:
     )
     given = module.params
 
-    def wanted() -> Sequence[Probe]:
-        if given["timeout"] < 1:
-            raise VirtiofsError(f"timeout must be at least 1, not {given['timeout']}")
-        return probes(given["probes"])
-
-    reconcile(module, wanted, lambda checked: run(checked, given["timeout"], writing=not module.check_mode), plan, None)
+    reconcile(
+        module,
+        lambda: wanted(given),
+        # A token is no change of the machine: it is gone after the proof. Check mode writes none.
+        lambda probes: read_probes(probes, given["timeout"], writing=not module.check_mode),
+        plan,
+        None,
+    )
 
 
 if __name__ == "__main__":

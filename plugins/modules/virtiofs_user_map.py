@@ -116,16 +116,14 @@ binaries:
   sample: {homes: /usr/sbin/virtiofsd-map-0123456789abcdef}
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import reconcile
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import problem_with_path
-from ansible_collections.virtio.fs.plugins.module_utils._user_map import plan
-from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import UserMap, wanted
+from ansible_collections.virtio.fs.plugins.module_utils._user_map.plan import plan
+from ansible_collections.virtio.fs.plugins.module_utils._user_map.read import ACCOUNTS, read
+from ansible_collections.virtio.fs.plugins.module_utils._user_map.wanted import wanted
 
 
 def main() -> None:
@@ -151,22 +149,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-
-    def checked() -> Sequence[UserMap]:
-        for option in ("directory", "virtiofsd"):
-            problem = problem_with_path(given[option]) if given[option] is not None else None
-            if problem:
-                raise VirtiofsError(f"{option}: {given[option]!r} {problem}")
-        return wanted(given["maps"], plan.accounts)
-
-    reconcile(
-        module,
-        checked,
-        lambda maps: plan.read(given["virtiofsd"], given["directory"], maps),
-        lambda maps, found: plan.plan(found, given["directory"], maps),
-        None,
-    )
+    reconcile(module, lambda: wanted(module.params, ACCOUNTS), read, plan, None)
 
 
 if __name__ == "__main__":

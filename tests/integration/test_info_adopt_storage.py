@@ -51,9 +51,9 @@ def adopted(lab: DiskLab, path: Path) -> list[dict[str, Any]]:
     mounts, entries = mountinfo.current(), fstab.entries(lab.fstab.read_text())
     state = facts(
         domain(document(filesystem("vm1", str(path)))),
-        sources=(sources.look(str(path), mounts, entries),),
+        sources=(sources.read_source(str(path), mounts, entries),),
         fstab=entries,
-        block_links=sources.block_links(mounts),
+        block_links=sources.read_block_links(mounts),
     )
     return filters.partitions(as_shares(state)[0])
 

@@ -22,7 +22,8 @@ _TELL = """
 import json, sys, time
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._info import read
-from ansible_collections.virtio.fs.plugins.module_utils._info import result
+from ansible_collections.virtio.fs.plugins.module_utils._info import plan as result
+from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import wanted
 opened, seconds = [], []
 really_open = hypervisor.libvirt.open
 def timed(uri):
@@ -32,7 +33,8 @@ def timed(uri):
     return opened[-1]
 hypervisor.libvirt.open = timed
 start = time.monotonic()
-plan = result.plan(read.facts(sys.argv[1], ()), as_shares=True)
+asked = wanted({"uri": sys.argv[1], "domains": [], "as_shares": True})
+plan = result.plan(asked, read.read(asked))
 # The driver's own work on its file is not ours.
 took = time.monotonic() - start - sum(seconds)
 print(json.dumps({"result": plan.result, "connections": len(opened), "seconds": took}))

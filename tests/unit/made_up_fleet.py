@@ -77,7 +77,7 @@ def fleet() -> dict[str, Any]:
     drift = {
         "what": "drift",
         "where": "domain db2, share data",
-        "message": "it is in the definition, and the running machine does not have it",
+        "message": "it is in the definition, but not in the running machine",
         "remedy": "shut db2 down and start it: its running memory is not shared",
     }
     return {

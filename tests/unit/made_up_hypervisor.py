@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Domain, Source, State
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
@@ -62,5 +62,5 @@ def source(path: str, mounted_on: str = "/", *, options: str = "rw,nosuid,nodev"
     return Source(path, **{"exists": True, "mount": mount, "sheltered": True, **more})
 
 
-def facts(*domains: Domain, host: Host = NEW, sources: tuple[Source, ...] = (), **more: Any) -> Facts:
-    return Facts(host=host, domains=domains, sources={each.path: each for each in sources}, **more)
+def facts(*domains: Domain, host: Host = NEW, sources: tuple[Source, ...] = (), **more: Any) -> State:
+    return State(host=host, domains=domains, sources={each.path: each for each in sources}, **more)

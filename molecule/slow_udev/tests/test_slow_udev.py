@@ -39,7 +39,7 @@ def made(hv1):
 def test_udev_was_slow(made, hv1):
     assert hv1.check("cat /etc/udev/rules.d/99-proof-slow.rules")
     (result,) = made[0].of("virtiofs_partition", "hv1")
-    assert result["changed"]
+    assert result.changed
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -59,4 +59,4 @@ def test_systemd_has_the_mount_and_no_failure(made, hv1, path):
 
 def test_the_next_run_has_nothing_to_do(made):
     (result,) = keep().of("virtiofs_partition", "hv1")
-    assert (result["changed"], result["actions"]) == (False, [])
+    assert (result.changed, result.returned["actions"]) == (False, [])

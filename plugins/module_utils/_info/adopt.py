@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Domain, Source, State
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, within
@@ -45,9 +45,9 @@ class _Found:
         return self.share.tag, self.path, repr(sorted(self.options.items()))
 
 
-def as_shares(facts: Facts) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def as_shares(state: State) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """The list, and what it could not take up."""
-    found, said = _found(facts)
+    found, said = _found(state)
     groups: dict[tuple[str, str, str], list[_Found]] = {}
     for each in found:
         groups.setdefault(each.key, []).append(each)
@@ -55,20 +55,20 @@ def as_shares(facts: Facts) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     items = []
     stored: set[str] = set()
     for name, group in zip(names, groups.values()):
-        item, sentences = _item(name, group, facts, stored)
+        item, sentences = _item(name, group, state, stored)
         items.append(item)
         said.extend(sentences)
     return items, tuple(said)
 
 
-def _found(facts: Facts) -> tuple[list[_Found], list[str]]:
+def _found(state: State) -> tuple[list[_Found], list[str]]:
     found, said = [], []
-    for domain in facts.domains:
+    for domain in state.domains:
         for tag, share in domain.config.items():
             if share.source is None:
                 said.append(f"share {tag} of domain {domain.name} has a daemon of its own (a socket): it is left out")
                 continue
-            path, readonly = _behind(share, facts.fstab)
+            path, readonly = _behind(share, state.fstab)
             # Whether it is read-only, the directory behind a bind mount tells.
             options = {name: value for name, value in share.options.items() if name != "readonly"}
             if "idmap" in options:
@@ -112,17 +112,17 @@ def _plain(tag: str) -> str:
     return "share" if name in ("", ".", "..") else name
 
 
-def _item(name: str, group: Sequence[_Found], facts: Facts, stored: set[str]) -> tuple[dict[str, Any], list[str]]:
+def _item(name: str, group: Sequence[_Found], state: State, stored: set[str]) -> tuple[dict[str, Any], list[str]]:
     first = group[0]
     item: dict[str, Any] = {"name": name}
     if first.share.tag != name:
         item["tag"] = first.share.tag
     item["path"] = first.path
-    source = facts.sources.get(first.path)
+    source = state.sources.get(first.path)
     said: list[str] = []
     # A filesystem is made once, however many shares lead to it.
     if source is not None and first.path not in stored:
-        storage = _storage(source, facts)
+        storage = _storage(source, state)
         if storage is not None:
             item["storage"] = storage
             stored.add(first.path)
@@ -134,9 +134,9 @@ def _item(name: str, group: Sequence[_Found], facts: Facts, stored: set[str]) ->
     return item, said
 
 
-def _storage(source: Source, facts: Facts) -> dict[str, Any] | None:
+def _storage(source: Source, state: State) -> dict[str, Any] | None:
     """For a filesystem of its own that fstab mounts by label right on the shared path."""
-    entry = next((entry for entry in facts.fstab if entry.mount_point == source.path), None)
+    entry = next((entry for entry in state.fstab if entry.mount_point == source.path), None)
     if entry is None or entry.tag is None or entry.fstype not in _FSTYPES:
         return None
     kind, label = entry.tag
@@ -144,7 +144,7 @@ def _storage(source: Source, facts: Facts) -> dict[str, Any] | None:
     if kind != "LABEL" or mount is None or mount.path != source.path:
         return None
     storage: dict[str, Any] = {
-        "device": facts.block_links.get(mount.source, mount.source),
+        "device": state.block_links.get(mount.source, mount.source),
         "label": label,
         "fstype": entry.fstype,
     }

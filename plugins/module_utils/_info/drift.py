@@ -14,7 +14,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Drift:
     options: tuple[str, ...] = ()
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         return {
-            "config_only": "is in the definition, and the running machine does not have it",
-            "live_only": "is in the running machine only, and gone at its next start",
-            "options": f"runs with another {' and '.join(self.options)} than the definition says",
+            "config_only": "is in the definition, but not in the running machine",
+            "live_only": "is only in the running machine, and will be gone at its next start",
+            "options": f"runs with {' and '.join(self.options)} different from its definition",
         }[self.kind]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import drift
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, Domain, Source, State
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
@@ -39,12 +39,12 @@ _NEARLY_ALL = 0.8
 _HARDENED = ("nosuid", "nodev")
 
 
-def problems(facts: Facts) -> list[Problem]:
+def problems(state: State) -> list[Problem]:
     """Everything that is wrong on this hypervisor, the worst first."""
     found = [
-        *_of_host(facts),
-        *(problem for domain in facts.domains for problem in _of_domain(domain, facts)),
-        *_of_sources(facts),
+        *_of_host(state),
+        *(problem for domain in state.domains for problem in _of_domain(domain, state)),
+        *_of_sources(state),
     ]
     return sorted(found, key=lambda problem: _ORDER.index(problem["what"]))
 
@@ -68,8 +68,8 @@ _ORDER = (
 )
 
 
-def _of_host(facts: Facts) -> Iterator[Problem]:
-    host = facts.host
+def _of_host(state: State) -> Iterator[Problem]:
+    host = state.host
     if host.driver != "QEMU":
         return
     if host.libvirt < _OLDEST_LIBVIRT or host.qemu < _OLDEST_QEMU:
@@ -86,11 +86,11 @@ def _of_host(facts: Facts) -> Iterator[Problem]:
             "no virtiofsd is installed: no domain with a share can start",
             "install the package virtiofsd (qemu-system-common on Debian 12), or run the role virtio.fs.virtiofs_host",
         )
-    yield from _memory_directory(facts)
-    yield from _migration(facts)
+    yield from _memory_directory(state)
+    yield from _migration(state)
 
 
-def _of_domain(domain: Domain, facts: Facts) -> Iterator[Problem]:
+def _of_domain(domain: Domain, state: State) -> Iterator[Problem]:
     where = f"domain {domain.name}"
     if domain.config and not memory.is_shared(domain.state.config.root):
         yield _problem(
@@ -100,12 +100,12 @@ def _of_domain(domain: Domain, facts: Facts) -> Iterator[Problem]:
             "run virtio.fs.share, or add <source type='memfd'/> and <access mode='shared'/> to its <memoryBacking>",
         )
     for tag, share in {**domain.live, **domain.config}.items():
-        if share.binary is not None and facts.host.binaries.get(share.binary, True) is None:
+        if share.binary is not None and state.host.binaries.get(share.binary, True) is None:
             yield _problem(
                 "daemon_missing",
                 _share_of(domain, tag),
                 f"its virtiofsd {share.binary} is not there, or is no virtiofsd",
-                f"install it, or take the binary out of the share's definition: libvirt then chooses {_default(facts)}",
+                f"install it, or take the binary out of the share's definition: libvirt then chooses {_default(state)}",
             )
     for tag in sorted(domain.state.dead):
         yield _problem(
@@ -118,14 +118,14 @@ def _of_domain(domain: Domain, facts: Facts) -> Iterator[Problem]:
         )
     for daemon in domain.daemons:
         if daemon.tag not in domain.state.dead:
-            yield from _of_daemon(domain, daemon, facts)
-    yield from _drift(domain, facts)
+            yield from _of_daemon(domain, daemon, state)
+    yield from _drift(domain, state)
     yield from _in_guest(domain)
 
 
-def _of_daemon(domain: Domain, daemon: Daemon, facts: Facts) -> Iterator[Problem]:
+def _of_daemon(domain: Domain, daemon: Daemon, state: State) -> Iterator[Problem]:
     share = domain.live[daemon.tag]
-    source = facts.sources.get(share.source or "")
+    source = state.sources.get(share.source or "")
     if source is not None and is_stale(daemon, source):
         yield _problem(
             "stale_mount",
@@ -153,8 +153,8 @@ def is_stale(daemon: Daemon, source: Source) -> bool:
     return daemon.serves != (source.mount.device, normalized(posixpath.join(source.mount.root, beyond)))
 
 
-def _drift(domain: Domain, facts: Facts) -> Iterator[Problem]:
-    reasons = {each.tag: each.reason for each in drift.waiting(domain, facts.host)}
+def _drift(domain: Domain, state: State) -> Iterator[Problem]:
+    reasons = {each.tag: each.reason for each in drift.waiting(domain, state.host)}
     for each in drift.drift(domain):
         reason = reasons.get(each.tag)
         if each.kind == "live_only":
@@ -163,7 +163,7 @@ def _drift(domain: Domain, facts: Facts) -> Iterator[Problem]:
             remedy = "run virtio.fs.share: it needs no restart"
         else:
             remedy = f"shut {domain.name} down and start it (virtiofs_host_apply: restart): {reason.message}"
-        yield _problem("drift", _share_of(domain, each.tag), f"it {each.words}", remedy)
+        yield _problem("drift", _share_of(domain, each.tag), f"it {each.message}", remedy)
 
 
 def _in_guest(domain: Domain) -> Iterator[Problem]:
@@ -188,12 +188,12 @@ def _in_guest(domain: Domain) -> Iterator[Problem]:
             )
 
 
-def _of_sources(facts: Facts) -> Iterator[Problem]:
+def _of_sources(state: State) -> Iterator[Problem]:
     by_path: dict[str, list[Share]] = {}
-    for domain in facts.domains:
+    for domain in state.domains:
         for share in (*domain.config.values(), *domain.live.values()):
             by_path.setdefault(share.source or "", []).append(share)
-    for path, source in sorted(facts.sources.items()):
+    for path, source in sorted(state.sources.items()):
         shares = by_path.get(path, ())
         if not shares:
             continue
@@ -239,11 +239,11 @@ def _openness(source: Source, where: str) -> Iterator[Problem]:
         )
 
 
-def _memory_directory(facts: Facts) -> Iterator[Problem]:
-    directory = facts.memory_directory
+def _memory_directory(state: State) -> Iterator[Problem]:
+    directory = state.memory_directory
     if directory is None:
         return
-    using = [domain for domain in facts.domains if memory_backing(domain.state.config.root) == "file"]
+    using = [domain for domain in state.domains if memory_backing(domain.state.config.root) == "file"]
     needed = sum(memory_size(domain.state.config.root) for domain in using)
     if needed > directory.room:
         yield _problem(
@@ -255,9 +255,9 @@ def _memory_directory(facts: Facts) -> Iterator[Problem]:
         )
 
 
-def _migration(facts: Facts) -> Iterator[Problem]:
-    with_shares = [domain.name for domain in facts.domains if domain.live]
-    host = facts.host
+def _migration(state: State) -> Iterator[Problem]:
+    with_shares = [domain.name for domain in state.domains if domain.live]
+    host = state.host
     if not with_shares:
         return
     lacking = []
@@ -296,8 +296,8 @@ def _share_of(domain: Domain, tag: str) -> str:
     return f"domain {domain.name}, share {tag}"
 
 
-def _default(facts: Facts) -> str:
-    return "none, as there is none" if facts.host.virtiofsd is None else facts.host.virtiofsd.path
+def _default(state: State) -> str:
+    return "none, as there is none" if state.host.virtiofsd is None else state.host.virtiofsd.path
 
 
 def _gib(number: int) -> str:

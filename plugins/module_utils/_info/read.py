@@ -9,70 +9,54 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._info import result, sources
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts
+from ansible_collections.virtio.fs.plugins.module_utils._info import sources
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, Domain, State
+from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt import guest_agent
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import SYSTEM
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
-from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan, reconcile
-
-_SYSTEM = "qemu:///system"
-_FSTAB = "/etc/fstab"
 
 # Guests answer in their own time, each within a limit: they are asked side by side.
 _ASKED_AT_ONCE = 8
 
 
-def run(module: Any) -> None:
-    """Read, and end the module."""
-    given = module.params
-
-    def read(names: Sequence[str]) -> Facts:
-        return facts(given["uri"] or _SYSTEM, names, guest_fstab=given["as_shares"])
-
-    def plan(_names: Sequence[str], state: Facts) -> Plan:
-        return result.plan(state, as_shares=given["as_shares"])
-
-    reconcile(module, lambda: given["domains"], read, plan, None)
-
-
-def facts(uri: str, names: Sequence[str], *, guest_fstab: bool = False, fstab: str = _FSTAB) -> Facts:
-    """Everything there is to know. ``names``: these domains, by name or UUID; none of them means all.
+def read(wanted: Wanted, *, fstab: str = SYSTEM) -> State:
+    """Everything there is to know.
 
     :raises VirtiofsError: the connection is refused, or one of the names is unknown.
     """
-    hypervisor, readonly = _connected(uri)
-    domains = _with_guests(hypervisor, _states(hypervisor, names), guest_fstab)
+    hypervisor, readonly = _connected(wanted.uri)
+    domains = _with_guests(hypervisor, _read_states(hypervisor, wanted.domains), wanted.as_shares)
     shares = [share for domain in domains for share in (*domain.config.values(), *domain.live.values())]
     mounts = mountinfo.current()
-    entries = mounts_fstab.entries(_readable(fstab))
+    entries = mounts_fstab.entries(_read_fstab(fstab))
     paths = {share.source for share in shares if share.source}
     # A read-only bind mount hides the directory that it shows.
     behind = {entry.spec for entry in entries if entry.mount_point in paths and "bind" in entry.options}
-    return Facts(
+    return State(
         host=Host(
             uri=hypervisor.uri,
             driver=hypervisor.driver,
             libvirt=hypervisor.libvirt_version,
             qemu=hypervisor.qemu_version,
-            virtiofsd=_virtiofsd.find(),
-            binaries={path: _virtiofsd.ask(path) for path in {share.binary for share in shares} if path},
+            virtiofsd=_virtiofsd.read_installed(),
+            binaries={path: _virtiofsd.read_at(path) for path in {share.binary for share in shares} if path},
         ),
         readonly=readonly,
         domains=tuple(_with_daemons(hypervisor, domain, mounts) for domain in domains),
-        sources={path: sources.look(path, mounts, entries) for path in paths | behind},
+        sources={path: sources.read_source(path, mounts, entries) for path in paths | behind},
         fstab=entries,
-        memory_directory=sources.memory_directory(),
-        block_links=sources.block_links(mounts) if guest_fstab else {},
+        memory_directory=sources.read_memory_directory(),
+        block_links=sources.read_block_links(mounts) if wanted.as_shares else {},
     )
 
 
@@ -90,22 +74,22 @@ def _connected(uri: str) -> tuple[Hypervisor, bool]:
     return hypervisor, False
 
 
-def _states(hypervisor: Hypervisor, names: Sequence[str]) -> list[DomainState]:
+def _read_states(hypervisor: Hypervisor, names: Sequence[str]) -> list[DomainState]:
     states = hypervisor.states(names).values() if names else hypervisor.all_states()
     return sorted({state.uuid: state for state in states}.values(), key=lambda state: state.name)
 
 
 def _with_guests(hypervisor: Hypervisor, states: Sequence[DomainState], fstab: bool) -> list[Domain]:
-    def ask(state: DomainState) -> Domain:
+    def read_guest(state: DomainState) -> Domain:
         if state.live is None:
             return Domain(state, mounts=())
         if not any(True for root in (state.config.root, state.live.root) for dummy in domain_xml_share.elements(root)):
             return Domain(state, mounts=())
-        say = None if state.paused else hypervisor.agent(state.uuid)
-        mounts = None if say is None else guest_agent.virtiofs_mounts(say)
-        if mounts is None or say is None:
+        agent_command = None if state.paused else hypervisor.agent(state.uuid)
+        mounts = None if agent_command is None else guest_agent.virtiofs_mounts(agent_command)
+        if mounts is None or agent_command is None:
             return Domain(state)
-        text = guest_agent.read_files(say, _FSTAB) if fstab else None
+        text = guest_agent.read_files(agent_command, SYSTEM) if fstab else None
         return Domain(
             state,
             mounts=_once(mounts),
@@ -113,7 +97,7 @@ def _with_guests(hypervisor: Hypervisor, states: Sequence[DomainState], fstab: b
         )
 
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        return list(pool.map(ask, states))
+        return list(pool.map(read_guest, states))
 
 
 def _with_daemons(hypervisor: Hypervisor, domain: Domain, mounts: Sequence[Mount]) -> Domain:
@@ -123,7 +107,7 @@ def _with_daemons(hypervisor: Hypervisor, domain: Domain, mounts: Sequence[Mount
     daemons = []
     for tag, share in domain.live.items():
         pid = None if tag in domain.state.dead else pids.get(tag)
-        daemons.append(sources.daemon(tag, pid, share.binary, mounts))
+        daemons.append(sources.read_daemon(tag, pid, share.binary, mounts))
     return Domain(domain.state, _ordered(daemons), domain.mounts, domain.fstab)
 
 
@@ -136,7 +120,7 @@ def _once(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
     return tuple({(mount.source, mount.path): mount for mount in mounts}.values())
 
 
-def _readable(path: str) -> str:
+def _read_fstab(path: str) -> str:
     try:
         return mounts_fstab.read(path)
     except VirtiofsError:

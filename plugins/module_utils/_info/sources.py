@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, MemoryDirectory, Source
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, MemoryDirectory, Source
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
@@ -32,7 +32,7 @@ _GROUP_SEARCH, _OTHER_SEARCH = 0o010, 0o001
 _LINKS = ("/dev/disk/by-partuuid", "/dev/mapper", "/dev/disk/by-uuid", "/dev/disk/by-id")
 
 
-def look(path: str, mounts: Sequence[Mount], fstab: Sequence[Entry]) -> Source:
+def read_source(path: str, mounts: Sequence[Mount], fstab: Sequence[Entry]) -> Source:
     """One shared path as it is now. ``mounts`` as this process sees them."""
     plain = paths.normalized(path)
     mount = mountinfo.holding(mounts, plain)
@@ -61,7 +61,7 @@ def missing_mount(path: str, mounts: Sequence[Mount], fstab: Iterable[Entry]) ->
     return None
 
 
-def daemon(tag: str, pid: int | None, binary: str | None, mounts: Sequence[Mount]) -> Daemon:
+def read_daemon(tag: str, pid: int | None, binary: str | None, mounts: Sequence[Mount]) -> Daemon:
     """What the kernel tells of one virtiofsd. ``mounts`` as this process sees them."""
     if pid is None:
         return Daemon(tag, binary=binary)
@@ -75,7 +75,7 @@ def daemon(tag: str, pid: int | None, binary: str | None, mounts: Sequence[Mount
     )
 
 
-def memory_directory(configuration: str | None = None) -> MemoryDirectory | None:
+def read_memory_directory(configuration: str | None = None) -> MemoryDirectory | None:
     """Where libvirt puts memory files, and how much room there is. None where this user cannot see it.
 
     ``configuration`` is the path of qemu.conf.
@@ -96,7 +96,7 @@ def memory_setting(text: str) -> str:
     return str(found[-1]) if found else _MEMORY_DIRECTORY
 
 
-def block_links(mounts: Sequence[Mount]) -> dict[str, str]:
+def read_block_links(mounts: Sequence[Mount]) -> dict[str, str]:
     """For each mounted block device, as the mounts name it, the name of it that best survives a reboot."""
     names: dict[str, str] = {}
     for directory in _LINKS:

@@ -33,8 +33,5 @@ def read_gids(items: Iterable[WantedPartition]) -> dict[str, int]:
 def _numbers(
     given: Iterable[tuple[str, str | None]], option: str, kind: str, look_up: Callable[[str], int]
 ) -> dict[str, int]:
-    found = (
-        (label, ownership.number(value, look_up, f"{at(label, option)}this machine has no {kind}"))
-        for label, value in given
-    )
+    found = ((label, ownership.number(value, look_up, at(label, option), kind)) for label, value in given)
     return {label: number for label, number in found if number is not None}

@@ -109,7 +109,7 @@ def _write(directory: int, nonce: str, size: int) -> dict[str, Any]:
         digest = hashlib.sha256()
         try:
             _all(file, header.ljust(_HEADER - 1) + b"\n")
-            for block in _content(nonce, size):
+            for block in content(nonce, size):
                 digest.update(block)
                 _all(file, block)
             os.fsync(file.fileno())
@@ -131,32 +131,32 @@ def _check(path: str, nonce: str, size: int | None) -> dict[str, Any]:
         file = os.fdopen(open_regular(directory, nonce), "rb")
     with file:
         status = os.fstat(file.fileno())
-        told = _told_size(file, nonce)
-        if size is not None and told != size:
-            raise Unproven(f"the token has {told} bytes, and should have {size}")
-        if status.st_size != _HEADER + told:
-            raise Unproven(f"the token is {status.st_size} bytes long, and should be {_HEADER + told}")
+        reported = _reported_size(file, nonce)
+        if size is not None and reported != size:
+            raise Unproven(f"the token has {reported} bytes, and should have {size}")
+        if status.st_size != _HEADER + reported:
+            raise Unproven(f"the token is {status.st_size} bytes long, and should be {_HEADER + reported}")
         digest = hashlib.sha256()
-        for number, block in enumerate(_content(nonce, told)):
+        for number, block in enumerate(content(nonce, reported)):
             read = file.read(len(block))
             if read != block:
                 raise Unproven(f"the content differs from what was written, between {_where(number, block)}")
             digest.update(read)
-    return {"sha256": digest.hexdigest(), "bytes": told, **_owner(status)}
+    return {"sha256": digest.hexdigest(), "bytes": reported, **_owner(status)}
 
 
-def _told_size(file: BinaryIO, nonce: str) -> int:
+def _reported_size(file: BinaryIO, nonce: str) -> int:
     try:
         header = json.loads(file.read(_HEADER))
-        told = header["size"] if header["nonce"] == nonce else None
+        reported = header["size"] if header["nonce"] == nonce else None
     except (ValueError, KeyError, TypeError, RecursionError):
-        told = None
-    if not isinstance(told, int) or told < 0:
+        reported = None
+    if not isinstance(reported, int) or reported < 0:
         raise Unproven("what is there was not written by a probe with this nonce")
-    return told
+    return reported
 
 
-def _content(nonce: str, size: int) -> Iterator[bytes]:
+def content(nonce: str, size: int) -> Iterator[bytes]:
     for number in range(0, size, _BLOCK):
         yield hashlib.shake_128(f"{nonce}:{number}".encode()).digest(min(_BLOCK, size - number))
 

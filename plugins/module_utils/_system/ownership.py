@@ -16,8 +16,11 @@ from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsE
 _IDS = 2**32 - 1
 
 
-def number(given: str | None, look_up: Callable[[str], int], unknown: str) -> int | None:
-    """The id that a name or a number stands for. ``look_up`` raises KeyError, ``unknown`` begins the sentence then."""
+def number(given: str | None, look_up: Callable[[str], int], where: str, kind: str) -> int | None:
+    """The id that a name or a number stands for. ``kind`` is what ``look_up`` knows: a user or a group.
+
+    :raises VirtiofsError: ``look_up`` raised KeyError; beginning with ``where``.
+    """
     if given is None:
         return None
     # Only ASCII digits: isdigit() is true of others, which int() does not take.
@@ -30,7 +33,7 @@ def number(given: str | None, look_up: Callable[[str], int], unknown: str) -> in
         except (KeyError, ValueError):
             # A name with a NUL in it is a ValueError.
             pass
-    raise VirtiofsError(f"{unknown} {given!r}")
+    raise VirtiofsError(f"{where}there is no {kind} {given!r} on this machine")
 
 
 def mode(given: Any, where: str) -> int | None:

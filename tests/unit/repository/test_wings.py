@@ -58,18 +58,6 @@ HOMES = {
     "lxml": ("_domain_xml/document.py", "no XML is read with entities or from the network"),
 }
 
-# Rooms that read and plan in one file: to be split.
-NOT_PURE_YET = {
-    "_user_map/plan.py": "reads the map that is there, and writes it",
-}
-
-# Rooms that have no test of their name yet: what they do is tested in others, and their tests are to be moved.
-WITHOUT_A_TEST: dict[str, set[str]] = {
-    "_info": {"drift", "facts", "read", "result"},
-    "_probe": {"directory", "inspection", "measure", "tokens"},
-    "_user_map": {"plan"},
-}
-
 
 def _room(file: str) -> str:
     return file[len("module_utils/") :]
@@ -170,10 +158,7 @@ def _effects(file: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("file", [file for file in files() if _is_pure(file)])
 def test_what_is_pure_neither_asks_the_machine_nor_changes_it(file: str) -> None:
-    if _room(file) in NOT_PURE_YET:
-        assert _effects(file) != {}, "it is pure now: take its row out"
-    else:
-        assert _effects(file) == {}
+    assert _effects(file) == {}
 
 
 def test_a_function_that_claims_to_be_pure_is() -> None:
@@ -207,15 +192,7 @@ def test_a_room_has_a_test_of_its_name(room: str) -> None:
         test = ast.parse(place.read_text())
         imported = [*imports_of(test).values(), *(each.rpartition(".")[0] for each in imports_of(test).values())]
         there = meaning in imported and any(name.startswith("test_") for name in _functions_of(test))
-    if Path(name).stem in WITHOUT_A_TEST.get(folder, ()):
-        assert not there, f"{room} has a test now: take it out of WITHOUT_A_TEST"
-    else:
-        assert there, f"no test in {place} imports the room"
-
-
-def test_every_room_that_lacks_a_test_is_there() -> None:
-    rooms = {wing: {Path(room).stem for room in ROOMS if Path(room).parent.name == wing} for wing in WITHOUT_A_TEST}
-    assert {wing: lacking - rooms[wing] for wing, lacking in WITHOUT_A_TEST.items() if lacking - rooms[wing]} == {}
+    assert there, f"no test in {place} imports the room"
 
 
 def _functions_of(code: ast.Module) -> list[str]:

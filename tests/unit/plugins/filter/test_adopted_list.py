@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.filter import shares as filters
 from ansible_collections.virtio.fs.plugins.module_utils._info.adopt import as_shares
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Facts
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import State
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab as mounts_fstab
 from ansible_collections.virtio.fs.plugins.module_utils._partition.wanted import wanted
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem, source
@@ -20,14 +20,14 @@ MADE = wanted({"partitions": [{"label": "data", "disk": "/dev/vdb", "size": "1Gi
 OURS = ",".join(MADE.entry("ext4", None).options)
 
 
-def listed(state: Facts) -> list[dict[str, Any]]:
+def listed(state: State) -> list[dict[str, Any]]:
     items, _said = as_shares(state)
     # What the roles refuse is no description.
     filters.read_shares(items)
     return items
 
 
-def labelled(fstab: str, **more: Any) -> Facts:
+def labelled(fstab: str, **more: Any) -> State:
     state = facts(domain(DATA), sources=(source("/shared/data", "/shared/data"),), **more)
     return dataclasses.replace(state, fstab=mounts_fstab.entries(fstab))
 

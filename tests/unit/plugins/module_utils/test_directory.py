@@ -71,9 +71,12 @@ def test_a_file_or_a_symbolic_link_in_the_place_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        ({"path": "srv"}, "directories, 'srv': write an absolute path"),
+        ({"path": "srv"}, "directories, 'srv', path: write an absolute path"),
         ({"path": "/srv/../etc"}, "write an absolute path without '..'"),
-        ({"path": "/srv", "owner": "nobody-knows"}, "directories, /srv, owner: this machine knows no 'nobody-knows'"),
+        (
+            {"path": "/srv", "owner": "nobody-knows"},
+            "directories, /srv, owner: there is no user 'nobody-knows'",
+        ),
         ({"path": "/srv", "mode": "rwx"}, "directories, /srv, mode: 'rwx' is not a mode"),
         ({"path": "/srv", "mode": "77777"}, "is not a mode"),
         ({"path": "/srv", "mode": 0o755}, "493 is not a mode"),

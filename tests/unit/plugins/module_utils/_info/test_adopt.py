@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._info.adopt import as_shares
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Domain, Facts
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Domain, State
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem
 
 DATA = document(filesystem("data"))
 
 
-def items(state: Facts) -> list[dict[str, Any]]:
+def items(state: State) -> list[dict[str, Any]]:
     return as_shares(state)[0]
 
 
-def told(state: Facts) -> tuple[str, ...]:
+def told(state: State) -> tuple[str, ...]:
     return as_shares(state)[1]
 
 

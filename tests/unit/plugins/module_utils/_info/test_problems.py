@@ -8,8 +8,8 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Facts, MemoryDirectory
 from ansible_collections.virtio.fs.plugins.module_utils._info.problems import problems
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, MemoryDirectory, State
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import (
     NEW,
     OLD,
@@ -24,21 +24,21 @@ DATA = document(filesystem("data"))
 BY_FILE = "<memoryBacking><access mode='shared'/></memoryBacking>"
 
 
-def found(state: Facts) -> list[tuple[str, str]]:
+def found(state: State) -> list[tuple[str, str]]:
     return [(problem["what"], problem["where"]) for problem in problems(state)]
 
 
-def sentence(state: Facts) -> str:
+def sentence(state: State) -> str:
     (problem,) = problems(state)
     return str(problem["message"])
 
 
-def well() -> Facts:
+def well() -> State:
     share = source("/shared/data", "/shared/data")
     return facts(domain(DATA, DATA, mounts={"data": "/mnt"}), sources=(share,))
 
 
-def with_daemon(daemon: Daemon) -> Facts:
+def with_daemon(daemon: Daemon) -> State:
     state = well()
     return dataclasses.replace(state, domains=(dataclasses.replace(state.domains[0], daemons=(daemon,)),))
 
@@ -121,7 +121,7 @@ def test_an_option_that_runs_otherwise_is_drift():
     config = document(filesystem("data", more="<binary><cache mode='always'/></binary>"))
     live = document(filesystem("data", more="<binary path='/usr/libexec/virtiofsd'><cache mode='none'/></binary>"))
     state = facts(domain(config, live, mounts={"data": "/mnt"}))
-    assert sentence(state) == "it runs with another cache than the definition says"
+    assert sentence(state) == "it runs with cache different from its definition"
 
 
 def test_a_guest_that_does_not_mount_is_told_only_where_it_is_known():

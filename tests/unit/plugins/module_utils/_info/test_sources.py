@@ -33,16 +33,16 @@ def test_a_mount_point_of_fstab_must_be_mounted(path: str, fstab: str, missing: 
 
 
 def test_a_path_as_it_is(tmp_path: Path):
-    found = sources.look(f"{tmp_path}/", mountinfo.current(), ())
+    found = sources.read_source(f"{tmp_path}/", mountinfo.current(), ())
     assert (found.path, found.exists, found.unmounted) == (str(tmp_path), True, None)
     assert found.size
     assert found.mount is not None
-    assert not sources.look(f"{tmp_path}/none", mountinfo.current(), ()).exists
+    assert not sources.read_source(f"{tmp_path}/none", mountinfo.current(), ()).exists
 
 
 def test_a_filesystem_that_may_not_answer_is_not_asked():
     remote = mountinfo.parse("1 0 0:9 / / rw - nfs4 server:/x rw\n")
-    found = sources.look("/", remote, ())
+    found = sources.read_source("/", remote, ())
     assert (found.exists, found.size, found.sheltered) == (None, None, None)
 
 
@@ -54,7 +54,7 @@ def test_a_closed_directory_above_shelters_and_the_shared_one_does_not(mode: int
     try:
         (parent / "data").chmod(0o700)
         parent.chmod(mode)
-        assert sources.look(str(parent / "data"), mountinfo.current(), ()).sheltered is sheltered
+        assert sources.read_source(str(parent / "data"), mountinfo.current(), ()).sheltered is sheltered
     finally:
         (parent / "data").rmdir()
         parent.rmdir()
@@ -65,11 +65,11 @@ def test_the_memory_directory_is_what_qemu_conf_says(tmp_path: Path):
     assert sources.memory_setting('user = "root"\n memory_backing_dir = "/ram"\n') == "/ram"
     conf = tmp_path / "qemu.conf"
     conf.write_text(f'memory_backing_dir = "{tmp_path}/ram/deep"\n')
-    free = sources.memory_directory(str(conf))
+    free = sources.read_memory_directory(str(conf))
     (tmp_path / "ram" / "deep").mkdir(parents=True)
     (tmp_path / "ram" / "deep" / "memory").write_bytes(b"x" * 2**20)
     os.sync()
-    used = sources.memory_directory(str(conf))
+    used = sources.read_memory_directory(str(conf))
     assert free is not None
     assert used is not None
     assert used.path == f"{tmp_path}/ram/deep"
@@ -78,7 +78,7 @@ def test_the_memory_directory_is_what_qemu_conf_says(tmp_path: Path):
 
 
 def test_a_process_as_it_is():
-    here = sources.daemon("data", os.getpid(), "/usr/libexec/virtiofsd", mountinfo.current())
+    here = sources.read_daemon("data", os.getpid(), "/usr/libexec/virtiofsd", mountinfo.current())
     assert here.files_open
     assert here.files_limit
     # It has no root of its own, so it is not known to serve another directory.
@@ -86,5 +86,5 @@ def test_a_process_as_it_is():
 
 
 def test_a_process_that_is_gone_tells_nothing():
-    gone = sources.daemon("data", 2**22 + 1, None, mountinfo.current())
+    gone = sources.read_daemon("data", 2**22 + 1, None, mountinfo.current())
     assert (gone.files_open, gone.files_limit, gone.serves) == (None, None, None)

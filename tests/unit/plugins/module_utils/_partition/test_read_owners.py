@@ -26,7 +26,7 @@ def test_names_and_numbers_by_label() -> None:
 
 @pytest.mark.parametrize("name", ["nobody-here", "²", "4294967295", "a\0b", ""])
 def test_one_that_is_not_there_is_named_with_the_item_and_the_option(name: str) -> None:
-    with pytest.raises(VirtiofsError, match=r"^data, owner: this machine has no user "):
+    with pytest.raises(VirtiofsError, match=r"^data, owner: there is no user "):
         read_uids([item(owner=name)])
-    with pytest.raises(VirtiofsError, match=r"^data, group: this machine has no group "):
+    with pytest.raises(VirtiofsError, match=r"^data, group: there is no group "):
         read_gids([item(group=name)])

@@ -17,11 +17,11 @@ _USERS = {"backup": 34}
 
 @pytest.mark.parametrize(("given", "uid"), [(None, None), ("0", 0), ("1000", 1000), ("4294967294", 4294967294)])
 def test_a_number_is_that_number(given: str | None, uid: int | None) -> None:
-    assert number(given, _USERS.__getitem__, "vm1, owner: no user") == uid
+    assert number(given, _USERS.__getitem__, "vm1, owner: ", "user") == uid
 
 
 def test_a_name_is_looked_up() -> None:
-    assert number("backup", _USERS.__getitem__, "vm1, owner: no user") == 34
+    assert number("backup", _USERS.__getitem__, "vm1, owner: ", "user") == 34
 
 
 # The last number means nobody in particular to chown(2); the digits are those of another script.
@@ -33,8 +33,8 @@ def test_what_is_neither_is_refused_where_it_is(given: str) -> None:
         return _USERS[name]
 
     with pytest.raises(VirtiofsError) as caught:
-        number(given, look_up, "vm1, owner: no user")
-    assert str(caught.value) == f"vm1, owner: no user {given!r}"
+        number(given, look_up, "vm1, owner: ", "user")
+    assert str(caught.value) == f"vm1, owner: there is no user {given!r} on this machine"
 
 
 @pytest.mark.parametrize(("given", "value"), [(None, None), ("0755", 0o755), ("755", 0o755), ("2770", 0o2770)])

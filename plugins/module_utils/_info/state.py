@@ -86,7 +86,7 @@ class Domain:
 
 
 @dataclass(frozen=True)
-class Facts:
+class State:
     """``sources`` by the path that the shares name; ``fstab`` is the hypervisor's."""
 
     host: Host

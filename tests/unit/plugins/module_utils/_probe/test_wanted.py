@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._probe.run import Probe, plan, probes
-from ansible_collections.virtio.fs.plugins.module_utils._probe.tokens import _content
+from ansible_collections.virtio.fs.plugins.module_utils._probe.wanted import Probe, wanted
 
 
 def _one(**item: Any) -> Probe:
-    (probe,) = probes([{"path": "/srv/x", "action": "write", "nonce": "n", **item}])
+    (probe,) = wanted({"timeout": 60, "probes": [{"path": "/srv/x", "action": "write", "nonce": "n", **item}]})
     return probe
 
 
@@ -27,7 +26,7 @@ def _one(**item: Any) -> Probe:
 )
 @pytest.mark.parametrize("action", ["write", "check"])
 def test_a_nonce_cannot_leave_the_directory(nonce: str, action: str) -> None:
-    with pytest.raises(VirtiofsError, match=rf"^probes: {action} '/srv/x': (the nonce .* must be|nonce is required)"):
+    with pytest.raises(VirtiofsError, match=rf"^probes, {action} '/srv/x', nonce: (.* must be|it is required)"):
         _one(nonce=nonce, action=action)
 
 
@@ -46,7 +45,7 @@ def test_whatever_nonce_is_accepted_is_a_plain_name(nonce: str) -> None:
 
 @pytest.mark.parametrize("path", ["srv/x", "/srv/../etc", "", "/a\nb"])
 def test_a_path_must_be_absolute_and_plain(path: str) -> None:
-    with pytest.raises(VirtiofsError, match=r"^probes: write .*: the path "):
+    with pytest.raises(VirtiofsError, match=r"^probes, write .*, path: it "):
         _one(path=path)
 
 
@@ -60,7 +59,7 @@ def test_sizes_are_binary(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5M", "1T", "many", "9999999G"])
 def test_a_size_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(VirtiofsError, match="the size"):
+    with pytest.raises(VirtiofsError, match=r"^probes, write '/srv/x', size: "):
         _one(size=text)
 
 
@@ -70,31 +69,10 @@ def test_sizes_left_out() -> None:
 
 def test_readonly_goes_with_write_only() -> None:
     assert _one(readonly=True).readonly
-    with pytest.raises(VirtiofsError, match="readonly goes with write"):
+    with pytest.raises(VirtiofsError, match=r"^probes, check .*, readonly: it is for write"):
         _one(readonly=True, action="check")
 
 
-def test_all_failures_are_in_the_error_by_their_labels_and_all_results_with_it() -> None:
-    wanted = [_one(label="media from hv1 to vm1"), _one(path="/srv/y"), _one(path="/srv/z")]
-    results: list[dict[str, Any]] = [
-        {"ok": False, "error": "is not there"},
-        {"ok": True},
-        {"ok": False, "error": "No space left on device (ENOSPC)"},
-    ]
-    with pytest.raises(VirtiofsError) as caught:
-        plan(wanted, results)
-    assert str(caught.value) == (
-        "2 of 3 probes failed: media from hv1 to vm1: is not there; write /srv/z: No space left on device (ENOSPC)"
-    )
-    assert caught.value.result == {"probes": results}
-    assert plan(wanted[1:2], results[1:2]).result == {"probes": results[1:2]}
-
-
-@given(st.text(max_size=8), st.integers(0, 200_000))
-def test_the_content_of_a_token_has_its_size_and_follows_from_the_nonce(nonce: str, size: int) -> None:
-    content = b"".join(_content(nonce, size))
-    assert len(content) == size
-    assert content == b"".join(_content(nonce, size))
-    if size > 16:
-        assert content != b"".join(_content(nonce + "x", size))
-        assert content[:16] != content[-16:] or size < 32
+def test_the_time_limit_is_at_least_a_second() -> None:
+    with pytest.raises(VirtiofsError, match=r"^timeout: it must be at least 1, not 0$"):
+        wanted({"timeout": 0, "probes": []})

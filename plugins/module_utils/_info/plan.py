@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import restart_required
+from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import adopt, drift
-from ansible_collections.virtio.fs.plugins.module_utils._info.facts import Daemon, Domain, Facts, Source
 from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, memory_backing, problems
+from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, Domain, Source, State
+from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import dotted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
@@ -22,22 +24,22 @@ from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtio
 UNKNOWN = "unknown"
 
 
-def plan(facts: Facts, *, as_shares: bool) -> Plan:
+def plan(wanted: Wanted, state: State) -> Plan:
     """A plan without a step: there is only something to tell."""
-    host = facts.host
+    host = state.host
     result: dict[str, Any] = {
-        "connection": {"uri": host.uri, "driver": host.driver, "readonly": facts.readonly},
+        "connection": {"uri": host.uri, "driver": host.driver, "readonly": state.readonly},
         "libvirt": dotted(host.libvirt),
         "qemu": dotted(host.qemu),
         "virtiofsd": _virtiofsd(host.virtiofsd),
-        "domains": [_domain(domain, facts) for domain in facts.domains],
-        "daemons": [_daemon(each, domain, facts) for domain in facts.domains for each in domain.daemons],
-        "sources": [_source(source) for _path, source in sorted(facts.sources.items())],
-        "problems": problems(facts),
+        "domains": [_domain(domain, host) for domain in state.domains],
+        "daemons": [_daemon(each, domain, state) for domain in state.domains for each in domain.daemons],
+        "sources": [_source(source) for _path, source in sorted(state.sources.items())],
+        "problems": problems(state),
     }
     warnings: tuple[str, ...] = ()
-    if as_shares:
-        result["as_shares"], warnings = adopt.as_shares(facts)
+    if wanted.as_shares:
+        result["as_shares"], warnings = adopt.as_shares(state)
     return Plan(warnings=warnings, result=result)
 
 
@@ -52,7 +54,7 @@ def _virtiofsd(found: Virtiofsd | None) -> dict[str, Any] | None:
     }
 
 
-def _domain(domain: Domain, facts: Facts) -> dict[str, Any]:
+def _domain(domain: Domain, host: Host) -> dict[str, Any]:
     state = domain.state
     effective = state.config if state.live is None else state.live
     return {
@@ -69,7 +71,7 @@ def _domain(domain: Domain, facts: Facts) -> dict[str, Any]:
         "config": [_share(share) for share in domain.config.values()],
         "live": [_share(share) for share in domain.live.values()],
         "drift": [{"tag": each.tag, "kind": each.kind, "options": list(each.options)} for each in drift.drift(domain)],
-        "restart_required": restart_required(drift.waiting(domain, facts.host)),
+        "restart_required": restart_required(drift.waiting(domain, host)),
         "guest_mounts": _guest_mounts(domain),
     }
 
@@ -90,8 +92,8 @@ def _guest_mounts(domain: Domain) -> Any:
     ]
 
 
-def _daemon(daemon: Daemon, domain: Domain, facts: Facts) -> dict[str, Any]:
-    source = facts.sources.get(domain.live[daemon.tag].source or "")
+def _daemon(daemon: Daemon, domain: Domain, state: State) -> dict[str, Any]:
+    source = state.sources.get(domain.live[daemon.tag].source or "")
     dead = daemon.tag in domain.state.dead
     return {
         "domain": domain.name,
