@@ -214,16 +214,33 @@ def mounts_of(shares: Iterable[Share], domain: str, overrides: Mapping[str, Mapp
 
 
 def partitions(shares: Any, state: str = "present") -> list[dict[str, Any]]:
-    """The items of virtiofs_partition for the shares that are in this state."""
-    items = []
-    for share in read_shares(shares):
+    """The items of virtiofs_partition for the shares that are in this state.
+
+    What another share still uses, as when a share gets a new name, is not taken from under it.
+    """
+    items: list[dict[str, Any]] = []
+    listed = read_shares(shares)
+    used = _storage_in_use(share for share in listed if share.present)
+    for share in listed:
         if share.storage is None or share.present != (state == "present"):
+            continue
+        if not share.present and (used(share) or share.storage["label"] in (item["label"] for item in items)):
             continue
         item = {**share.directory, **share.storage, "state": state}
         if share.path:
             item["path"] = share.path
         items.append(item)
     return items
+
+
+def _storage_in_use(shares: Iterable[Share]) -> Callable[[Share], bool]:
+    """Whether the storage of a share is that of one of these too: it has one label, and one mount point."""
+    using = [share for share in shares if share.storage is not None]
+    labels = {(share.storage or {})["label"] for share in using}
+    paths = {normalized(share.path) for share in using if share.path}
+    return lambda share: (
+        (share.storage or {}).get("label") in labels or (bool(share.path) and normalized(share.path) in paths)
+    )
 
 
 def directories(shares: Any, root: str = ROOT) -> list[dict[str, Any]]:
@@ -317,10 +334,14 @@ def guest_mounts(shares: Any, domain: str, overrides: Any = None, state: str | N
 def leaving(shares: Any, names: Any = None) -> list[dict[str, Any]]:
     """The shares that are on their way out, as absent ones; with ``names`` exactly the named ones."""
     wanted = None if names is None else set(_strings(names, "virtiofs_unshare"))
-    chosen = []
-    for item, share in zip(shares or [], read_shares(shares)):
-        if (not share.present) if wanted is None else (share.name in wanted):
-            chosen.append({**item, "state": "absent"})
+    chosen: list[dict[str, Any]] = []
+    listed = read_shares(shares)
+    going = {share.name for share in listed if (not share.present if wanted is None else share.name in wanted)}
+    used = _storage_in_use(share for share in listed if share.present and share.name not in going)
+    for item, share in zip(shares or [], listed):
+        if share.name in going:
+            kept = {"storage": None} if share.storage is not None and used(share) else {}
+            chosen.append({**item, **kept, "state": "absent"})
     return chosen
 
 

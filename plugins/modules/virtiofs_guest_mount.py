@@ -25,7 +25,8 @@ options:
   mounts:
     description:
       - The shares to mount or to unmount.
-      - All are checked before the first change. All unmounting is done before all mounting.
+      - All are checked before the first change. All unmounting is done before all mounting, so a path can pass from a
+        share that is absent to another one in one call.
     type: list
     elements: dict
     required: true

@@ -12,7 +12,13 @@ from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import ItemPlan, plan_item, plan_unlisted
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.leaving import after_leaving
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import (
+    ItemPlan,
+    item_of,
+    plan_item,
+    plan_unlisted,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import (
     GOING,
     REMEDY,
@@ -43,10 +49,13 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
     """
     lines = tuple(entry for entry in entries(state.fstab) if is_share_line(entry))
     others = unlisted(state.fstab, state.mounts, wanted)
-    items = [plan_item(state, item, others.leaving) for item in wanted.mounts]
     # Two lines of one share on one path are unmounted once.
-    shares = {(line.spec, line.mount_point): line for line in others.leaving}
-    items += [plan_unlisted(state, line) for line in shares.values()]
+    leaving = {(line.spec, line.mount_point): line for line in others.leaving}.values()
+    after = after_leaving(
+        state, [*(item for item in wanted.mounts if item.state in GOING), *(item_of(line) for line in leaving)]
+    )
+    items = [plan_item(state if item.state in GOING else after, item) for item in wanted.mounts]
+    items += [plan_unlisted(state, line) for line in leaving]
     going = {(each.item.tag, each.item.path) for each in items if each.item.state in GOING}
     also = [_also_mounted_on(state, each, going) for each in items]
     boot_steps, boot_changes = _module_at_boot(state.kernel, lines, items)

@@ -16,6 +16,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines
     lines_on,
     same_line,
 )
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.leaving import layers
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import GOING, GuestState, is_share
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
     Mount,
@@ -42,9 +43,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import (
 )
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Step
 
-# More than anybody mounts over one another; a limit all the same.
-_STACKED = 64
-
 
 @dataclass(frozen=True)
 class ItemPlan:
@@ -66,8 +64,8 @@ class ItemPlan:
     listed: bool = True
 
 
-def plan_item(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]) -> ItemPlan:
-    """What one item needs. ``unlisted`` are the lines that go because no item names them.
+def plan_item(state: GuestState, item: WantedMount) -> ItemPlan:
+    """What one item needs. For one that is not to go, ``state`` is without what goes before it.
 
     :raises VirtiofsError: it cannot be done.
     """
@@ -76,8 +74,8 @@ def plan_item(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]) -
     lines = lines_on(state.fstab, item)
     if item.state in GOING:
         return _unmounted(state, item, live if ours else None, lines)
-    _refuse_path(state, item, unlisted)
-    _refuse_others(state, item, lines.others, unlisted)
+    _refuse_path(state, item)
+    _refuse_others(state, item, lines.others)
     entry = item.line(lines.last)
     # Of several lines one is written again, and the others go with that.
     line = None if len(lines.own) > 1 else lines.last
@@ -85,18 +83,20 @@ def plan_item(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]) -
         return _present(state, item, live if ours else None, line, entry)
     if not state.kernel.supported:
         raise item.bad("", state.kernel.why_unsupported)
-    if live is not None and not ours and not _will_go(live, unlisted):
+    if live is not None and not ours:
         part = f", its directory {live.root}" if live.root != "/" and live.source == item.tag else ""
         raise item.bad("path", f"{live.source} ({live.fstype}) is mounted there, on {item.path}{part}")
     return _mounted(state, item, live if ours else None, line, entry)
 
 
+def item_of(entry: Entry) -> WantedMount:
+    """A line that goes, as the item that would take it away."""
+    return WantedMount(entry.spec, entry.mount_point, "absent", None, None)
+
+
 def plan_unlisted(state: GuestState, entry: Entry) -> ItemPlan:
     """How a share goes whose line no item names."""
-    item = WantedMount(entry.spec, entry.mount_point, "absent", None, None)
-    live = _live(state, item.path)
-    ours = live is not None and is_share(live, item.tag)
-    return replace(_unmounted(state, item, live if ours else None, lines_on(state.fstab, item)), listed=False)
+    return replace(plan_item(state, item_of(entry)), listed=False)
 
 
 def _live(state: GuestState, path: str) -> mountinfo.Mount | None:
@@ -180,7 +180,7 @@ def _present(
 
 def _unmounted(state: GuestState, item: WantedMount, live: mountinfo.Mount | None, lines: Lines) -> ItemPlan:
     line = lines.last
-    steps: list[Step[Any]] = [Unmount(item.tag, item.path)] * _layers(state, item.tag, item.path)
+    steps: list[Step[Any]] = [Unmount(item.tag, item.path)] * len(layers(state.mounts, item.tag, item.path))
     # To stop an automount also unmounts, lazily and whoever uses it: so it comes second.
     if line is not None and _has_automount(state, item.path):
         steps.append(StopAutomount(item.tag, item.path))
@@ -197,10 +197,9 @@ def _unmounted(state: GuestState, item: WantedMount, live: mountinfo.Mount | Non
     )
 
 
-def _refuse_path(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]) -> None:
+def _refuse_path(state: GuestState, item: WantedMount) -> None:
     holder = holding(state.mounts, item.path)
-    inside = holder is not None and holder.path != item.path and holder.fstype == "virtiofs"
-    if holder is not None and inside and not _will_go(holder, unlisted):
+    if holder is not None and holder.path != item.path and holder.fstype == "virtiofs":
         raise item.bad("path", f"{item.path} is inside the share {holder.source} on {holder.path}")
     directory = state.directory(item.path)
     if directory.symlink is not None:
@@ -209,29 +208,13 @@ def _refuse_path(state: GuestState, item: WantedMount, unlisted: Sequence[Entry]
         raise item.bad("path", f"{item.path} is not a directory")
 
 
-def _refuse_others(state: GuestState, item: WantedMount, others: Sequence[Entry], unlisted: Sequence[Entry]) -> None:
+def _refuse_others(state: GuestState, item: WantedMount, others: Sequence[Entry]) -> None:
     for entry in others:
-        if entry not in unlisted:
-            raise item.bad(
-                "path",
-                f"{state.fstab_path} has a line for {entry.spec} ({entry.fstype}) on {item.path}: "
-                "remove it or give another path",
-            )
-
-
-def _will_go(mount: mountinfo.Mount, unlisted: Sequence[Entry]) -> bool:
-    return any(is_share(mount, entry.spec) and mount.path == entry.mount_point for entry in unlisted)
-
-
-def _layers(state: GuestState, tag: str, path: str) -> int:
-    """How many times this share is mounted on this path, one over the other, from the top."""
-    mounts = state.mounts
-    for count in range(_STACKED):
-        top = on_path(mounts, path)
-        if top is None or not is_share(top, tag):
-            return count
-        mounts = tuple(mount for mount in mounts if mount is not top)
-    return _STACKED
+        raise item.bad(
+            "path",
+            f"{state.fstab_path} has a line for {entry.spec} ({entry.fstype}) on {item.path}: "
+            "remove it or give another path",
+        )
 
 
 def _not_empty(state: GuestState, item: WantedMount, live: mountinfo.Mount | None) -> tuple[str, ...]:

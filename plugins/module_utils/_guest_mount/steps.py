@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount import kernel
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import REMEDY, is_share, no_such_tag
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mount, mountinfo
@@ -23,6 +23,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import Mak
 from ansible_collections.virtio.fs.plugins.module_utils._system import files
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import Stuck, touch
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import CommandTimeout, check, run
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import symlink_in
 
 _PAUSE_SECONDS = 0.5
 
@@ -93,13 +94,15 @@ class Mount:
         return f"mount {self.tag} on {self.path}"
 
     def apply(self, guest: Guest) -> None:
+        # What was mounted above it when this was planned may have had the directory, and may be gone.
+        missing = self.missing or _missing(self.tag, self.path)
         try:
-            for path in self.missing:
+            for path in missing:
                 MakeDirectory(path).apply(guest)
             while not self._tried(guest):
                 time.sleep(_PAUSE_SECONDS)
         except VirtiofsError:
-            _remove(self.missing)
+            _remove(missing)
             raise
         answer(self.tag, self.path, guest.seconds())
 
@@ -236,6 +239,17 @@ def _tag_missing(tag: str, log: list[str]) -> bool:
 
 def _with_module(text: str) -> str:
     return text + ("" if text.endswith("\n") or not text else "\n") + "virtiofs\n"
+
+
+def _missing(tag: str, path: str) -> tuple[str, ...]:
+    symlink = symlink_in(path)
+    if symlink is not None:
+        raise VirtiofsError(at(f"share {tag}", "path") + f"{symlink} is a symbolic link, give the path that it means")
+    missing: list[str] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = os.path.dirname(path)
+    return tuple(missing)
 
 
 def _remove(directories: tuple[str, ...]) -> None:

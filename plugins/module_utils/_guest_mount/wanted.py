@@ -90,10 +90,12 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
 def _check_across(mounts: Sequence[WantedMount]) -> None:
     for position, one in enumerate(mounts):
         for other in mounts[:position]:
-            if one.path == other.path:
+            going = {"absent", "unmounted"} & {one.state, other.state}
+            # What goes makes room for what comes. One share cannot do both on one path.
+            if one.path == other.path and (one.tag == other.tag or not going):
                 raise one.bad("path", f"{one.path} is also the path of share {other.tag}")
             inner, outer = sorted((one, other), key=lambda item: len(item.path), reverse=True)
-            if within(inner.path, outer.path) and not {"absent", "unmounted"} & {inner.state, outer.state}:
+            if inner.path != outer.path and within(inner.path, outer.path) and not going:
                 raise inner.bad("path", f"{inner.path} is inside that of share {outer.tag}, {outer.path}")
 
 

@@ -278,3 +278,28 @@ def test_the_list_of_the_hypervisor_is_found():
 
 def test_every_row_of_the_table_of_share_options_is_one_of_the_list():
     assert {option.name for option in SHARE_OPTIONS} <= set(filters.DOMAIN_OPTIONS)
+
+
+RENAMED: list[dict[str, Any]] = [
+    {"name": "vm3", "storage": {"disk": "/dev/x", "size": "1GiB", "label": "s"}, "domains": ["d"], "state": "absent"},
+    {"name": "data", "storage": {"disk": "/dev/x", "size": "1GiB", "label": "s"}, "domains": ["d"]},
+]
+
+
+def test_storage_that_another_share_uses_stays_when_the_old_name_goes() -> None:
+    assert filters.partitions(RENAMED, "absent") == []
+    assert [item["label"] for item in filters.partitions(RENAMED)] == ["s"]
+    assert [item["label"] for item in filters.partitions(RENAMED[:1], "absent")] == ["s"]
+    (gone,) = filters.leaving(RENAMED)
+    assert filters.partitions([gone], "absent") == []
+    assert filters.partitions(filters.leaving(RENAMED, ["vm3"]), "wiped") == []
+    assert [item["label"] for item in filters.partitions(filters.leaving(RENAMED, ["vm3", "data"]), "wiped")] == ["s"]
+
+
+def test_storage_of_another_label_on_the_same_path_is_the_same_storage() -> None:
+    shares = [
+        {"name": "a", "path": "/srv/x/", "storage": {"device": "/dev/x"}, "domains": [], "state": "absent"},
+        {"name": "b", "path": "/srv/x", "storage": {"device": "/dev/x"}, "domains": []},
+        {"name": "c", "path": "/srv/y", "storage": {"device": "/dev/y"}, "domains": [], "state": "absent"},
+    ]
+    assert [item["label"] for item in filters.partitions(shares, "absent")] == ["c"]

@@ -100,6 +100,38 @@ def test_exclusive_lets_a_new_share_take_the_path_of_an_old_one() -> None:
     )
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_path_passes_from_a_share_that_is_absent_to_another(first: bool) -> None:
+    state = guest(mount("vm1", "/srv/media"), fstab="vm1 /srv/media virtiofs rw\n")
+    items: list[dict[str, Any]] = [{"tag": "vm1", "state": "absent"}, {}]
+    planned = plan_for(state, *(items if first else items[::-1]))
+    assert planned.steps == (
+        Unmount("vm1", "/srv/media"),
+        RemoveLines((Entry("vm1", "/srv/media", "virtiofs", ("rw",)),)),
+        Mount("media", "/srv/media", CREATION_OPTIONS),
+        write(ENTRY),
+        ReadUnits(),
+    )
+    assert planned.warnings == ()
+    assert plan_for(guest(LIVE, fstab=LINE), *items).steps == ()
+
+
+def test_a_path_in_a_share_that_goes_is_free() -> None:
+    outer = {"tag": "vm1", "path": "/srv", "state": "absent"}
+    planned = plan_for(guest(mount("vm1", "/srv"), fstab="vm1 /srv virtiofs rw\n"), outer, {})
+    assert Mount("media", "/srv/media", CREATION_OPTIONS) in planned.steps
+
+
+def test_a_share_that_is_only_unmounted_keeps_its_line_and_so_its_path() -> None:
+    state = guest(mount("vm1", "/srv/media"), fstab="vm1 /srv/media virtiofs rw\n")
+    with pytest.raises(VirtiofsError, match="has a line for vm1"):
+        plan_for(state, {"tag": "vm1", "state": "unmounted"}, {})
+    assert plan_for(guest(mount("vm1", "/srv/media")), {"tag": "vm1", "state": "unmounted"}, {}).steps[:2] == (
+        Unmount("vm1", "/srv/media"),
+        Mount("media", "/srv/media", CREATION_OPTIONS),
+    )
+
+
 def test_the_module_is_loaded_now_and_at_boot_where_it_is_not_built_in() -> None:
     planned = plan_for(guest(kernel={"loaded": False, "at_boot": False, "tags": None}), {})
     assert planned.steps[0] == LoadModule()

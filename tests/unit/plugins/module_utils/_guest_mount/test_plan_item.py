@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import plan_item, plan_unlisted
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import item_of, plan_item, plan_unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import Directory
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
     Mount,
@@ -278,13 +278,17 @@ def test_a_kernel_without_virtiofs_is_refused_with_its_release() -> None:
 
 def test_one_item_alone_says_what_it_unmounts_mounts_and_writes() -> None:
     (item,) = wanted_mounts({}).mounts
-    found = plan_item(guest(), item, ())
+    found = plan_item(guest(), item)
     assert (found.mounts, found.writes, found.line, found.listed) == (True, True, ENTRY, True)
     assert found.unmounting == ()
     assert found.mounting == (Mount("media", "/srv/media", CREATION_OPTIONS), write(ENTRY))
-    there = plan_item(guest(LIVE, fstab=LINE), item, ())
+    there = plan_item(guest(LIVE, fstab=LINE), item)
     assert (there.mounts, there.writes, there.line) == (False, False, ENTRY)
     assert there.change.before == there.change.after
+
+
+def test_a_line_that_goes_is_an_absent_item() -> None:
+    assert item_of(ENTRY) == wanted_mounts({"state": "absent"}).mounts[0]
 
 
 def test_what_no_item_names_is_unmounted_and_not_in_the_result() -> None:

@@ -68,6 +68,16 @@ def test_two_items_that_cannot_both_be_mounted_are_refused() -> None:
     wanted_mounts({"tag": "a", "path": "/srv/x"}, {"tag": "b", "path": "/srv/x/y", "state": "absent"})
 
 
+@pytest.mark.parametrize("state", ["absent", "unmounted"])
+def test_what_goes_is_no_conflict_of_path_but_a_share_cannot_both_go_and_come(state: str) -> None:
+    for items in (("a", "b"), ("b", "a")):
+        leaving = {"tag": "a", "path": "/srv/x", "state": state}
+        wanted_mounts(*(leaving if tag == "a" else {"tag": tag, "path": "/srv/x"} for tag in items))
+    wanted_mounts(leaving, {"tag": "b", "path": "/srv/x", "state": "absent"})
+    with pytest.raises(VirtiofsError, match=r"^share a, path: /srv/x is also the path of share a$"):
+        wanted_mounts(leaving, {"tag": "a", "path": "/srv/x"})
+
+
 @pytest.mark.parametrize("tag", ["two words", "a,b", "a#b", "back\\slash", "\\040", "$HOME", "ümlaut", "x" * 36])
 def test_odd_tags_are_taken_as_they_are(tag: str) -> None:
     (item,) = wanted_mounts({"tag": tag}).mounts
