@@ -95,12 +95,11 @@ def _cells(row: Row) -> list[str]:
 
 
 def _summary(model: Report) -> str:
-    notes = model.count("note")
     parts = [
         f"{model.reached} of {len(model.hypervisors)} hypervisors answered",
         f"{model.shares} shares in {model.guests} guests",
         f"{model.proven} of {len(model.rows)} proven",
-        f"{model.count('bad') + model.count('warning')} problems" + (f" and {notes} notes" if notes else ""),
+        model.problems,
     ]
     return ", ".join(parts)
 

@@ -11,7 +11,7 @@ guests' role has kept. Whatever a host did not tell is left open, never guessed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,9 @@ UNREACHABLE = "It could not be reached"
 
 # What the filter proven says of a direction that is well.
 _PROVEN = ("ok", "read-only")
+
+# Of what many shares have alike, so many are named.
+_PLACES_NAMED = 5
 
 # A share with less room than that gets a warning; percent.
 _NEARLY_FULL = 90
@@ -150,6 +153,12 @@ class Report:
     def count(self, level: str) -> int:
         return sum(problem.level == level for each in self.hypervisors for problem in each.problems)
 
+    @property
+    def problems(self) -> str:
+        """How many there are, beside what is only worth knowing: ``2 problems and 1 note``."""
+        counted = _counted(self.count(BAD) + self.count(WARNING), "problem")
+        return f"{counted} and {_counted(self.count(NOTE), 'note')}" if self.count(NOTE) else counted
+
     @cached_property
     def measured(self) -> bool:
         return any(row.write is not None or row.read is not None for row in self.rows)
@@ -214,7 +223,7 @@ def _hypervisor(name: str, host: Mapping[str, Any], guests: Mapping[tuple[str, s
         running=sum(domain["state"] != "off" for domain in domains.values()),
         domains=len(domains),
         rows=rows,
-        problems=tuple(_problem(each) for each in info["problems"]),
+        problems=_grouped(_problem(each) for each in info["problems"]),
     )
 
 
@@ -356,6 +365,10 @@ def _unmeasured(figures: Mapping[str, Any]) -> Iterator[Flag]:
         yield Flag(NOTE, "not measured", str(figures["error"]))
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _percent(size: int | None, free: int | None) -> int | None:
     return None if not size or free is None else round(100 * (size - free) / size)
 
@@ -369,3 +382,17 @@ def _problem(given: Mapping[str, Any]) -> Problem:
     what = str(given["what"])
     level = BAD if what in _BAD else NOTE if what in _NOTES else WARNING
     return Problem(what, level, str(given["where"]), str(given["message"]), str(given["remedy"]))
+
+
+def _grouped(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """What many shares have alike is one row that names them."""
+    places: dict[Problem, list[str]] = {}
+    for problem in problems:
+        places.setdefault(replace(problem, where=""), []).append(problem.where)
+    return tuple(replace(problem, where=_places(named)) for problem, named in places.items())
+
+
+def _places(named: Sequence[str]) -> str:
+    named = list(dict.fromkeys(named))
+    shown = "; ".join(named[:_PLACES_NAMED])
+    return shown if len(named) <= _PLACES_NAMED else f"{shown} and {len(named) - _PLACES_NAMED} more"

@@ -32,8 +32,9 @@ _MIGRATION_LIBVIRT: Version = (10, 5, 0)
 _MIGRATION_QEMU: Version = (8, 2, 0)
 _MIGRATION_FEATURE = "migrate-precopy"
 
-# A guest that has this many files open ends the daemon, and all of the share with it.
-_FEW_FILES = 65536
+# What virtiofsd asks for by itself: its limits.rs, DEFAULT_NOFILE; that of QEMU alike.
+_OWN_FILES = 1_000_000
+# A guest that has all of them open ends the daemon, and all of the share with it.
 _NEARLY_ALL = 0.8
 
 _HARDENED = ("nosuid", "nodev")
@@ -86,6 +87,7 @@ def _of_host(state: State) -> Iterator[Problem]:
             "no virtiofsd is installed: no domain with a share can start",
             "install the package virtiofsd (qemu-system-common on Debian 12), or run the role virtio.fs.virtiofs_host",
         )
+    yield from _few_files(state)
     yield from _memory_directory(state)
     yield from _migration(state)
 
@@ -136,12 +138,31 @@ def _of_daemon(domain: Domain, daemon: Daemon, state: State) -> Iterator[Problem
             "has written meanwhile is on the filesystem that was mounted before",
         )
     limit, used = daemon.files_limit, daemon.files_open or 0
-    if limit is not None and (limit < _FEW_FILES or used > _NEARLY_ALL * limit):
+    if limit is not None and used > _NEARLY_ALL * limit:
         yield _problem(
             "open_files_low",
             _share_of(domain, daemon.tag),
             f"its virtiofsd has {used} of at most {limit} files open, and ends when it needs more",
             "set open_files for the share (libvirt 10.6 or newer), or a higher LimitNOFILE for libvirt's service",
+        )
+
+
+def _few_files(state: State) -> Iterator[Problem]:
+    """Whoever set a limit for a share meant it; else the cause is one for all daemons of the hypervisor."""
+    limits = [
+        daemon.files_limit
+        for domain in state.domains
+        for daemon in domain.daemons
+        if daemon.files_limit is not None and domain.live[daemon.tag].open_files is None
+    ]
+    few = [limit for limit in limits if limit < _OWN_FILES]
+    if few:
+        yield _problem(
+            "open_files_low",
+            HYPERVISOR,
+            f"the virtiofsd of {len(few)} {'share' if len(few) == 1 else 'shares'} may have no more than {min(few)} "
+            f"files open, fewer than the {_OWN_FILES} that it asks for",
+            "raise LimitNOFILE of libvirt's service with systemctl edit, and shut the domains down and start them",
         )
 
 

@@ -77,10 +77,35 @@ def test_a_directory_inside_a_mounted_filesystem_is_not_stale():
     assert problems(state) == []
 
 
-@pytest.mark.parametrize(("limit", "used", "low"), [(1024, 3, True), (10**6, 10**6 - 5, True), (10**6, 30, False)])
-def test_few_files_left_is_a_problem(limit: int, used: int, low: bool):
+@pytest.mark.parametrize(
+    ("limit", "used", "where"),
+    [
+        (1024, 3, ["hypervisor"]),
+        (1024, 1000, ["hypervisor", "domain vm1, share data"]),
+        (10**6, 10**6 - 5, ["domain vm1, share data"]),
+        (10**6, 30, []),
+    ],
+)
+def test_few_files_left_is_a_problem(limit: int, used: int, where: list[str]):
     state = with_daemon(Daemon("data", pid=7, files_limit=limit, files_open=used))
-    assert found(state) == [("open_files_low", "domain vm1, share data")] * low
+    assert found(state) == [("open_files_low", each) for each in where]
+
+
+def test_a_limit_that_somebody_set_is_low_only_when_it_is_nearly_used_up():
+    data = document(filesystem("data", more="<binary><openfiles max='1024'/></binary>"))
+    for used, where in ((3, []), (1000, ["domain vm1, share data"])):
+        daemon = Daemon("data", pid=7, files_limit=1024, files_open=used)
+        state = facts(domain(data, data, mounts={"data": "/mnt"}, daemons=(daemon,)))
+        assert found(state) == [("open_files_low", each) for each in where]
+
+
+def test_the_limit_of_all_daemons_is_told_once():
+    data = document(filesystem("a"), filesystem("b"), filesystem("c"))
+    daemons = tuple(Daemon(tag, pid=7, files_limit=20_000, files_open=20) for tag in "abc")
+    state = facts(domain(data, data, mounts=dict.fromkeys("abc", "/mnt"), daemons=daemons))
+    assert [each["message"] for each in problems(state) if each["what"] == "open_files_low"] == [
+        "the virtiofsd of 3 shares may have no more than 20000 files open, fewer than the 1000000 that it asks for"
+    ]
 
 
 def test_no_daemon_is_a_problem_of_the_hypervisor():
