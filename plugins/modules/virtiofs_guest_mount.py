@@ -100,11 +100,32 @@ options:
     type: bool
     default: false
   confirm_empty:
-    description: Allow O(exclusive) with an empty list, which unmounts every share.
+    description: Allow O(exclusive) and O(prune) with an empty list, which unmounts every share.
     type: bool
     default: false
   exclusive_system:
-    description: Let O(exclusive) also take a share that the guest itself stands on. The guest may not boot again.
+    description:
+      - Let O(exclusive) and O(prune) also take a share that the guest itself stands on. The guest may not boot again.
+    type: bool
+    default: false
+  list_name:
+    description:
+      - A name for O(mounts), such as that of the hypervisor. With it, what this list made is known as such.
+        The lines in O(fstab) of all items get a mark, C(comment=virtio.fs:NAME:CHECK), which mount, systemd and the
+        kernel ignore. A line that is there already gets it too, which is a change, once.
+      - A marked line whose tag is listed with another path moves. The share is mounted on the new path, and answers,
+        before the old one is unmounted and its line removed. Where one path is inside the other, or another share
+        wants it, the old one goes first. Refused before anything is changed while a process uses the old path.
+      - A marked line whose tag is not listed any more is returned in RV(unlisted), and taken away by O(prune).
+      - The mark counts only for the list, the tag and the path that it was made for. A line that was copied, or got
+        another path by hand, is not known as made by the list, and stays.
+      - Left out, no line gets a mark, and one that is there stays.
+    type: str
+  prune:
+    description:
+      - Unmount and remove the lines with the mark of O(list_name) whose tag O(mounts) does not name. What has no mark
+        is never touched by it, and as with O(exclusive), what the guest stands on stays.
+      - An empty list needs O(confirm_empty).
     type: bool
     default: false
 notes:
@@ -131,6 +152,14 @@ EXAMPLES = r"""
 - name: These and no others
   virtio.fs.virtiofs_guest_mount:
     exclusive: true
+    mounts:
+      - tag: vm1
+        path: /mnt
+
+- name: What was in this list and is no more goes, what others mounted stays
+  virtio.fs.virtiofs_guest_mount:
+    list_name: hv1
+    prune: true
     mounts:
       - tag: vm1
         path: /mnt
@@ -180,6 +209,25 @@ mounts:
           also in the mount namespaces of other processes. While there is one, the share is in use.
       type: list
       elements: str
+unlisted:
+  description: What bears the mark of O(list_name) and is not in O(mounts) any more.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    tag:
+      description: The tag.
+      type: str
+    path:
+      description: The mount point.
+      type: str
+    state:
+      description: V(absent) where it was taken away, or would be; V(kept) where it stays.
+      type: str
+    also_mounted_on:
+      description: As in RV(mounts), for what was taken away.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -217,6 +265,8 @@ def main() -> None:
             "exclusive": {"type": "bool", "default": False},
             "confirm_empty": {"type": "bool", "default": False},
             "exclusive_system": {"type": "bool", "default": False},
+            "list_name": {"type": "str"},
+            "prune": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

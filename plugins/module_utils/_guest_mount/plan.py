@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.leaving import after_leaving
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import (
@@ -32,7 +32,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
     LoadModuleAtBoot,
     Mount,
 )
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import unlisted
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import Unlisted, unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import MakeDirectory, ReadUnits
@@ -49,22 +49,27 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
     """
     lines = tuple(entry for entry in entries(state.fstab) if is_share_line(entry))
     others = unlisted(state.fstab, state.mounts, wanted)
+    _refuse_used(state, others)
     # Two lines of one share on one path are unmounted once.
-    leaving = {(line.spec, line.mount_point): line for line in others.leaving}.values()
+    leaving, moving = (
+        {(line.spec, line.mount_point): line for line in each}.values() for each in (others.leaving, others.moving)
+    )
     after = after_leaving(
         state, [*(item for item in wanted.mounts if item.state in GOING), *(item_of(line) for line in leaving)]
     )
     items = [plan_item(state if item.state in GOING else after, item) for item in wanted.mounts]
     items += [plan_unlisted(state, line) for line in leaving]
-    going = {(each.item.tag, each.item.path) for each in items if each.item.state in GOING}
-    also = [_also_mounted_on(state, each, going) for each in items]
-    boot_steps, boot_changes = _module_at_boot(state.kernel, lines, items)
+    moved = [plan_unlisted(state, line) for line in moving]
+    going = {(each.item.tag, each.item.path) for each in (*items, *moved) if each.item.state in GOING}
+    # A share that moves is to be mounted besides.
+    also = [[] if each.item.path in others.moves else _also_mounted_on(state, each, going) for each in items]
+    boot_steps, boot_changes = _module_at_boot(state.kernel, lines, [*items, *moved])
     return Plan(
-        steps=(*_in_order(state, items), *boot_steps),
-        changes=(*(each.change for each in items), *boot_changes),
+        steps=(*_in_order(state, items, moved), *boot_steps),
+        changes=(*(each.change for each in (*items, *moved)), *boot_changes),
         warnings=(
             *(warning for each in items for warning in each.warnings),
-            *_second_lines(lines, wanted, others.leaving),
+            *_second_lines(lines, wanted, [*others.leaving, *others.moving]),
             *(
                 f"the share {line.spec} on {line.path} stays although no item names it: {reason} "
                 "(exclusive_system: true takes it away as well)"
@@ -78,20 +83,56 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
         ),
         not_yet=_missing_tags(state, [each for each in items if each.mounts]),
         result={
-            "mounts": [{**each.result, "also_mounted_on": paths} for each, paths in zip(items, also) if each.listed]
+            "mounts": [{**each.result, "also_mounted_on": paths} for each, paths in zip(items, also) if each.listed],
+            "unlisted": _unlisted(others, {(each.item.tag, each.item.path): paths for each, paths in zip(items, also)}),
         },
     )
 
 
-def _in_order(state: GuestState, items: Sequence[ItemPlan]) -> list[Step[Any]]:
+def _unlisted(others: Unlisted, also: Mapping[tuple[str, str], list[str]]) -> list[dict[str, Any]]:
+    """What the list had and has no more, as the module returns it."""
+    shares = {(line.spec, line.mount_point): line in others.leaving for line in others.ours}
+    return [
+        {
+            "tag": share[0],
+            "path": share[1],
+            "state": "absent" if leaves else "kept",
+            "also_mounted_on": also[share] if leaves else [],
+        }
+        for share, leaves in shares.items()
+    ]
+
+
+def _refuse_used(state: GuestState, others: Unlisted) -> None:
+    """A mount that is used cannot be unmounted, and to find that out when it is mounted twice would be late."""
+    for line in (*others.leaving, *others.moving):
+        users = state.users.get(line.mount_point)
+        if users:
+            raise VirtiofsError(
+                at(f"share {line.spec}", "path") + f"it is to move from {line.mount_point} to "
+                f"{others.moves[line.mount_point]}, but {line.mount_point} is in use by {', '.join(users)}: "
+                "nothing was changed, let go of it and run it again"
+            )
+
+
+def _in_order(state: GuestState, items: Sequence[ItemPlan], moved: Sequence[ItemPlan]) -> list[Step[Any]]:
     steps: list[Step[Any]] = [step for each in items for step in each.unmounting]
     if any(each.mounts for each in items) and not state.kernel.loaded:
         steps.append(LoadModule())
     steps += _each_directory_once([step for each in items for step in each.mounting])
-    if state.systemd and state.fstab_path == _FSTAB and any(each.writes for each in items):
+    automounting = [step for each in items for step in each.automounting]
+    old = [step for each in moved for step in each.unmounting]
+    reads = state.systemd and state.fstab_path == _FSTAB and any(each.writes for each in (*items, *moved))
+    if reads:
         _refuse_unresponsive(state)
-        steps.append(ReadUnits())
-    return steps + [step for each in items for step in each.automounting]
+    if automounting:
+        # Only when systemd knows its line. It is mounted and works before the old path goes.
+        return [*steps, *_read_units(reads), *automounting, *old, *_read_units(reads and bool(old))]
+    return [*steps, *old, *_read_units(reads)]
+
+
+def _read_units(reads: bool) -> tuple[ReadUnits, ...]:
+    return (ReadUnits(),) if reads else ()
 
 
 def _refuse_unresponsive(state: GuestState) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state impor
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted, WantedMount
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab, mountinfo
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mount import users_of
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount, holding, on_path
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import Work, touch_all
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import symlink_in
@@ -43,7 +44,9 @@ def read(wanted: Wanted, fstab_path: str, seconds: float) -> GuestState:
     disconnected, unresponsive = _ask(asked, others, seconds)
     # To ask an automount mounts it.
     mounts = mountinfo.current() if asked else mounts
-    going = any(item.state in GOING for item in wanted.mounts)
+    sorted_out = unlisted(text, mounts, wanted)
+    going = bool(sorted_out.leaving) or any(item.state in GOING for item in wanted.mounts)
+    moving = [path for path in sorted_out.moves if _has_share(mounts, path)]
     return GuestState(
         kernel=read_kernel(),
         mounts=mounts,
@@ -54,12 +57,18 @@ def read(wanted: Wanted, fstab_path: str, seconds: float) -> GuestState:
         disconnected=disconnected,
         unresponsive=unresponsive,
         everywhere=mountinfo.in_every_namespace() if going else (),
+        users={path: users_of(path) for path in moving},
     )
 
 
 def _is_asked(mounts: Sequence[Mount], item: WantedMount) -> bool:
     mount = on_path(mounts, item.path)
     return mount is not None and (mount.fstype == "autofs" or (mount.fstype == "virtiofs" and mount.source == item.tag))
+
+
+def _has_share(mounts: Sequence[Mount], path: str) -> bool:
+    mount = on_path(mounts, path)
+    return mount is not None and mount.fstype == "virtiofs"
 
 
 def _is_bare(mounts: Sequence[Mount], item: WantedMount) -> bool:

@@ -69,7 +69,7 @@ class GuestState:
     ``directories`` are the mount points that nothing is mounted on, by path. ``disconnected`` are the mounts whose
     share was unplugged, by path, with the kernel's message. ``unresponsive`` are the shares in fstab that no item has
     mounted and that do not answer: the tag by path. ``everywhere`` has the mounts of all processes, and is only read
-    where an item is to be unmounted.
+    where something is to be unmounted. ``users`` has the processes that use a mount which is to move, by its path.
     """
 
     kernel: Kernel
@@ -81,6 +81,7 @@ class GuestState:
     disconnected: Mapping[str, str] = field(default_factory=dict)
     unresponsive: Mapping[str, str] = field(default_factory=dict)
     everywhere: tuple[Mount, ...] = ()
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def directory(self, path: str) -> Directory:
         """What is under this mount point; one that was not looked at is a good one."""

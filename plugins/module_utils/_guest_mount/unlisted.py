@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which shares in fstab ``exclusive`` takes away, and which it leaves because the guest stands on them. Pure."""
+"""What becomes of the shares in fstab that no item names: which go, which move, and which stay, and why. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import bears_mark
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import GOING
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries
@@ -33,18 +34,40 @@ _PATHS = ("lowerdir", "upperdir", "workdir", "x-systemd.requires-mounts-for", "x
 
 @dataclass(frozen=True)
 class Unlisted:
-    """The lines that no item names: those that go, and those that stay, each with the reason as half a sentence."""
+    """The lines that no item names.
+
+    ``leaving`` go before anything is mounted. ``moving`` go after it, because their share is listed with another path;
+    ``moves`` has, for all whose share is, the new path by the old one. ``kept`` would go and stay, each with the reason
+    as half a sentence. ``ours`` are of this list, which has their share no more; those that are not among the others
+    stay because nobody asked for more.
+    """
 
     leaving: tuple[Entry, ...] = ()
+    moving: tuple[Entry, ...] = ()
+    moves: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[tuple[Entry, str], ...] = ()
+    ours: tuple[Entry, ...] = ()
 
 
 def unlisted(text: str, mounts: Sequence[Mount], wanted: Wanted) -> Unlisted:
-    """What ``exclusive`` does to the shares in this fstab that no item names."""
-    if not wanted.exclusive:
-        return Unlisted()
+    """What becomes of the shares in this fstab that no item names."""
     lines = entries(text)
-    leaving = list(lines_of_no_item(filter(is_share_line, lines), wanted.mounts))
+    leaving: list[Entry] = []
+    moves: dict[str, str] = {}
+    ours: list[Entry] = []
+    for entry in lines_of_no_item(filter(is_share_line, lines), wanted.mounts):
+        marked = bears_mark(entry, wanted.list_name)
+        states = {item.state: item.path for item in wanted.mounts if item.tag == entry.spec} if marked else {}
+        if marked and not states:
+            ours.append(entry)
+        if "mounted" in states:
+            moves[entry.mount_point] = states["mounted"]
+            leaving.append(entry)
+        elif "present" in states:
+            # It moves when it is mounted.
+            continue
+        elif wanted.exclusive or "absent" in states or (wanted.prune and entry in ours):
+            leaving.append(entry)
     going = {(item.tag, item.path) for item in wanted.mounts if item.state in GOING}
     kept: list[tuple[Entry, str]] = []
     while not wanted.exclusive_system:
@@ -56,7 +79,21 @@ def unlisted(text: str, mounts: Sequence[Mount], wanted: Wanted) -> Unlisted:
             break
         kept += stays
         leaving = [entry for entry, reason in found if reason is None]
-    return Unlisted(tuple(leaving), tuple(kept))
+    moves = {entry.mount_point: moves[entry.mount_point] for entry in leaving if entry.mount_point in moves}
+    last = [entry for entry in leaving if entry.mount_point in moves and not _in_the_way(entry.mount_point, wanted)]
+    return Unlisted(
+        leaving=tuple(entry for entry in leaving if entry not in last),
+        moving=tuple(last),
+        moves=moves,
+        kept=tuple(kept),
+        ours=tuple(ours),
+    )
+
+
+def _in_the_way(path: str, wanted: Wanted) -> bool:
+    """Whether this mount would hide one that is wanted, or be hidden by it."""
+    staying = [item.path for item in wanted.mounts if item.state not in GOING]
+    return any(within(path, other) or within(other, path) for other in staying)
 
 
 def _reason(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import is_mark, mark
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import hardened
 from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, problem_with_mount_path, within
@@ -30,13 +31,14 @@ _DEVICE_NAMES = ("/dev/", "LABEL=", "UUID=", "PARTLABEL=", "PARTUUID=", "ID=")
 
 @dataclass(frozen=True)
 class WantedMount:
-    """One item. ``options`` and ``automount`` are None where they keep what is there."""
+    """One item. ``options``, ``automount`` and ``mark`` are None where they keep what is there."""
 
     tag: str
     path: str
     state: str
     options: tuple[str, ...] | None
     automount: bool | None
+    mark: str | None = None
 
     def __str__(self) -> str:
         return f"{self.tag} on {self.path}"
@@ -53,20 +55,26 @@ class WantedMount:
             options = old.options if old is not None and old.options else CREATION_OPTIONS
         if automount is None:
             automount = old is not None and AUTOMOUNT in old.options
-        options = tuple(option for option in options if option != AUTOMOUNT) + ((AUTOMOUNT,) if automount else ())
-        return Entry(self.tag, self.path, "virtiofs", options)
+        marks = tuple(filter(is_mark, old.options)) if old is not None else ()
+        if self.mark is not None:
+            marks = (self.mark,)
+        options = tuple(option for option in options if option != AUTOMOUNT and not is_mark(option))
+        return Entry(self.tag, self.path, "virtiofs", (*options, *((AUTOMOUNT,) if automount else ()), *marks))
 
 
 @dataclass(frozen=True)
 class Wanted:
     """The options of the module, checked. ``exclusive``: and no other line of virtiofs in fstab.
 
-    ``exclusive_system``: not even one that the guest itself stands on.
+    ``prune``: and no other one that bears the mark of ``list_name``. ``exclusive_system``: not even one that the guest
+    itself stands on.
     """
 
     mounts: tuple[WantedMount, ...]
     exclusive: bool = False
     exclusive_system: bool = False
+    list_name: str | None = None
+    prune: bool = False
 
 
 def wanted(options: Mapping[str, Any]) -> Wanted:
@@ -76,15 +84,19 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
     """
     if options["wait"] < 1:
         raise VirtiofsError(at("wait") + f"write at least 1, not {options['wait']}")
-    if options["exclusive"] and not options["mounts"] and not options["confirm_empty"]:
-        raise VirtiofsError(
-            at("mounts") + "the list is empty, and exclusive would unmount every share: confirm_empty: true allows it"
-        )
-    if options["exclusive_system"] and not options["exclusive"]:
-        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true")
-    mounts = tuple(_item(given) for given in options["mounts"])
+    list_name, exclusive, prune = options["list_name"], options["exclusive"], options["prune"]
+    if (exclusive or prune) and not options["mounts"] and not options["confirm_empty"]:
+        what = "exclusive would unmount every share" if exclusive else "prune would unmount every share that it had"
+        raise VirtiofsError(at("mounts") + f"the list is empty, and {what}: confirm_empty: true allows it")
+    if options["exclusive_system"] and not (exclusive or prune):
+        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true or prune: true")
+    if list_name is not None and (not list_name or not list_name.isprintable()):
+        raise VirtiofsError(at("list_name") + f"{list_name!r} is empty or has a character that cannot be printed")
+    if prune and list_name is None:
+        raise VirtiofsError(at("prune") + "it needs list_name, which marks what may be taken away")
+    mounts = tuple(_item(given, list_name) for given in options["mounts"])
     _check_across(mounts)
-    return Wanted(mounts, options["exclusive"], options["exclusive_system"])
+    return Wanted(mounts, exclusive, options["exclusive_system"], list_name, prune)
 
 
 def _check_across(mounts: Sequence[WantedMount]) -> None:
@@ -99,7 +111,7 @@ def _check_across(mounts: Sequence[WantedMount]) -> None:
                 raise inner.bad("path", f"{inner.path} is inside that of share {outer.tag}, {outer.path}")
 
 
-def _item(given: Mapping[str, Any]) -> WantedMount:
+def _item(given: Mapping[str, Any], list_name: str | None) -> WantedMount:
     tag, path = given["tag"], given["path"]
     problem = problem_with_tag(tag)
     if problem:
@@ -118,9 +130,11 @@ def _item(given: Mapping[str, Any]) -> WantedMount:
             if automount is False:
                 raise item.bad("automount", f"it is false, but options has {AUTOMOUNT}: leave one of them out")
             automount = True
-        options = tuple(option for option in options if option != AUTOMOUNT)
+        # A mark is given by the name of the list alone.
+        options = tuple(option for option in options if option != AUTOMOUNT and not is_mark(option))
         options = hardened(options, bool(given.get("allow_suid")), bool(given.get("allow_dev")))
-    item = WantedMount(tag, item.path, item.state, options, automount)
+    marked = None if list_name is None else mark(list_name, tag, item.path)
+    item = WantedMount(tag, item.path, item.state, options, automount, marked)
     try:
         # Refused here what fstab cannot hold, before anything is read.
         with_entry("", item.line())

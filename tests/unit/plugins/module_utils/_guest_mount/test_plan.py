@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import mark
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.state import Directory, GuestState
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps import (
@@ -18,11 +19,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
     LoadModule,
     LoadModuleAtBoot,
     Mount,
+    StartAutomount,
+    StopAutomount,
     Unmount,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import CREATION_OPTIONS
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, with_entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import MakeDirectory, ReadUnits, RemoveLines
 from ansible_collections.virtio.fs.tests.unit.guest_machine import (
     ENTRY,
@@ -221,4 +224,106 @@ def test_a_share_with_two_lines_that_no_item_names_is_unmounted_once() -> None:
 def test_what_no_item_names_stays_as_it_is_without_exclusive() -> None:
     planned = plan(wanted_mounts(), guest(LIVE, fstab=LINE))
     assert (planned.steps, planned.changes, planned.warnings) == ((), (), ())
-    assert planned.result == {"mounts": []}
+    assert planned.result == {"mounts": [], "unlisted": []}
+
+
+def marked(tag: str, path: str, *options: str) -> Entry:
+    return Entry(tag, path, "virtiofs", (*CREATION_OPTIONS, *options, mark("hv1", tag, path)))
+
+
+def text(*lines: Entry) -> str:
+    made = ""
+    for line in lines:
+        made = with_entry(made, line)
+    return made
+
+
+NEW = marked("media", "/srv/media")
+OLD = marked("media", "/old")
+OLD_LIVE = mount("media", "/old", mount_id=12)
+
+
+def test_a_line_gets_the_mark_once() -> None:
+    assert plan_for(guest(LIVE, fstab=LINE), {}, list_name="hv1").steps == (write(NEW), ReadUnits())
+    planned = plan_for(guest(LIVE, fstab=text(NEW)), {}, list_name="hv1")
+    assert (planned.steps, planned.warnings, planned.result["unlisted"]) == ((), (), [])
+    assert plan_for(guest(LIVE, fstab=text(NEW)), {}).steps == ()
+
+
+def test_a_mount_point_moves_and_the_new_one_is_there_before_the_old_one_goes() -> None:
+    planned = plan_for(guest(OLD_LIVE, fstab=text(OLD)), {}, list_name="hv1")
+    assert planned.steps == (
+        Mount("media", "/srv/media", CREATION_OPTIONS + (mark("hv1", "media", "/srv/media"),)),
+        write(NEW),
+        Unmount("media", "/old"),
+        RemoveLines((OLD,)),
+        ReadUnits(),
+    )
+    assert planned.warnings == ()
+    assert [each.name for each in planned.changes] == ["media on /srv/media", "media on /old"]
+    assert [each["path"] for each in planned.result["mounts"]] == ["/srv/media"]
+
+
+def test_a_move_that_ended_half_way_goes_on() -> None:
+    assert plan_for(guest(LIVE, OLD_LIVE, fstab=text(OLD, NEW)), {}, list_name="hv1").steps == (
+        Unmount("media", "/old"),
+        RemoveLines((OLD,)),
+        ReadUnits(),
+    )
+
+
+def test_an_automount_moves_when_systemd_knows_its_line_and_is_told_again_when_the_old_one_is_gone() -> None:
+    old = marked("media", "/old", "x-systemd.automount")
+    waits = mount("systemd-1", "/old", fstype="autofs", mount_id=11)
+    state = guest(waits, replace(OLD_LIVE, parent_id=11), fstab=text(old))
+    planned = plan_for(state, {"automount": True}, list_name="hv1")
+    assert planned.steps == (
+        write(marked("media", "/srv/media", "x-systemd.automount")),
+        ReadUnits(),
+        StartAutomount("media", "/srv/media", None),
+        Unmount("media", "/old"),
+        StopAutomount("media", "/old"),
+        RemoveLines((old,)),
+        ReadUnits(),
+    )
+
+
+def test_a_move_is_refused_with_the_users_of_the_old_path_before_anything_is_changed() -> None:
+    used = guest(OLD_LIVE, fstab=text(OLD), users={"/old": ("bash (12)", "vi (13)")})
+    with pytest.raises(VirtiofsError) as error:
+        plan_for(used, {}, list_name="hv1")
+    assert str(error.value) == (
+        "share media, path: it is to move from /old to /srv/media, but /old is in use by bash (12), vi (13): "
+        "nothing was changed, let go of it and run it again"
+    )
+
+
+def test_a_path_inside_the_old_one_is_mounted_when_that_is_gone() -> None:
+    outer = marked("media", "/data")
+    planned = plan_for(guest(mount("media", "/data"), fstab=text(outer)), {"path": "/data/media"}, list_name="hv1")
+    assert [type(step).__name__ for step in planned.steps] == [
+        "Unmount",
+        "RemoveLines",
+        "Mount",
+        "WriteLines",
+        "ReadUnits",
+    ]
+
+
+def test_without_the_mark_a_second_mount_point_is_a_warning_as_ever() -> None:
+    planned = plan_for(guest(LIVE, OLD_LIVE, fstab=text(NEW, replace(OLD, options=("rw",)))), {}, list_name="hv1")
+    assert planned.steps == ()
+    assert planned.warnings == ("the share media also has a line in fstab for /old, which no item names",)
+
+
+def test_what_the_list_had_is_told_and_taken_away_when_that_is_asked_for() -> None:
+    gone = marked("gone", "/gone")
+    copy = mount("gone", "/elsewhere", mount_id=14)
+    state = guest(LIVE, mount("gone", "/gone", mount_id=13), copy, fstab=text(NEW, gone))
+    planned = plan_for(state, {}, list_name="hv1")
+    assert (planned.steps, planned.warnings) == ((), ())
+    assert planned.result["unlisted"] == [{"tag": "gone", "path": "/gone", "state": "kept", "also_mounted_on": []}]
+    planned = plan_for(state, {}, list_name="hv1", prune=True)
+    assert planned.steps == (Unmount("gone", "/gone"), RemoveLines((gone,)), ReadUnits())
+    (told,) = planned.result["unlisted"]
+    assert told == {"tag": "gone", "path": "/gone", "state": "absent", "also_mounted_on": ["/elsewhere"]}

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import unlisted
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import mark
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import Unlisted, unlisted
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount
 from ansible_collections.virtio.fs.tests.unit.guest_machine import AUTOFS, ROOT, guest, mount, plan_for, wanted_mounts
 
@@ -100,7 +102,7 @@ def test_what_a_share_needs_that_stays_stays_too() -> None:
 def test_exclusive_system_takes_all() -> None:
     fstab = line("root", "/", "rw") + line("media", "/srv/media")
     assert sorted_out(fstab, exclusive_system=True) == ("root media", {})
-    with pytest.raises(VirtiofsError, match=r"^exclusive_system: it needs exclusive: true$"):
+    with pytest.raises(VirtiofsError, match=r"^exclusive_system: it needs exclusive: true or prune: true$"):
         wanted_mounts({}, exclusive_system=True)
 
 
@@ -118,3 +120,89 @@ def test_the_plan_keeps_its_line_and_mount_and_says_so() -> None:
 
 def test_its_own_automount_is_no_reason() -> None:
     assert sorted_out(line("media", "/srv/media"), AUTOFS, mount("media", "/srv/media")) == ("media", {})
+
+
+def marked(tag: str, path: str, list_name: str = "hv1", options: str = "rw,nofail") -> str:
+    return line(tag, path, f"{options},{mark(list_name, tag, path)}")
+
+
+def of_list(fstab: str, *items: dict[str, Any], **options: Any) -> Unlisted:
+    return unlisted(fstab, (ROOT,), wanted_mounts(*items, **{"list_name": "hv1", **options}))
+
+
+def tags(lines: tuple[Entry, ...]) -> str:
+    return " ".join(entry.spec for entry in lines)
+
+
+def test_what_the_list_had_is_named_and_goes_with_prune() -> None:
+    fstab = marked("old", "/old") + marked("media", "/srv/media") + line("theirs", "/theirs")
+    found = of_list(fstab, {})
+    assert (tags(found.ours), tags(found.leaving), tags(found.moving)) == ("old", "", "")
+    found = of_list(fstab, {}, prune=True)
+    assert (tags(found.ours), tags(found.leaving), tags(found.moving)) == ("old", "old", "")
+    found = of_list(fstab, prune=True)
+    assert tags(found.leaving) == "old media"
+
+
+@pytest.mark.parametrize(
+    "fstab",
+    [
+        line("old", "/old"),
+        line("old", "/old", "rw,comment=virtio.fs:hv1:00000000"),
+        line("old", "/old", "rw," + mark("hv1", "old", "/mnt")),
+        line("old", "/old", "rw," + mark("hv1", "other", "/old")),
+        marked("old", "/old", "hv2"),
+        marked("old", "/old").replace(" virtiofs ", " ext4 "),
+        "# " + marked("old", "/old"),
+    ],
+    ids=["no mark", "made up", "another path", "copied to another tag", "another list", "another type", "a comment"],
+)
+def test_what_does_not_bear_the_mark_of_this_list_for_this_line_is_not_ours(fstab: str) -> None:
+    assert of_list(fstab, {}, prune=True) == Unlisted()
+    assert of_list(fstab, {"tag": "old", "path": "/new"}, prune=True) == Unlisted()
+
+
+def test_without_the_name_of_the_list_nothing_is_ours() -> None:
+    assert of_list(marked("old", "/old"), {}, list_name=None) == Unlisted()
+
+
+def test_a_share_with_another_path_moves_and_the_old_path_goes_last() -> None:
+    found = of_list(marked("media", "/old"), {})
+    assert (tags(found.moving), tags(found.leaving), found.moves) == ("media", "", {"/old": "/srv/media"})
+    assert found.ours == ()
+
+
+@pytest.mark.parametrize("old", ["/srv", "/srv/media/below"])
+def test_one_path_inside_the_other_goes_first(old: str) -> None:
+    found = of_list(marked("media", old), {}, exclusive_system=True, exclusive=True)
+    assert (tags(found.moving), tags(found.leaving), found.moves) == ("", "media", {old: "/srv/media"})
+
+
+def test_two_shares_can_change_places() -> None:
+    items = ({"tag": "a", "path": "/b"}, {"tag": "b", "path": "/a"})
+    found = of_list(marked("a", "/a") + marked("b", "/b"), *items)
+    assert (tags(found.moving), tags(found.leaving), found.moves) == ("", "a b", {"/a": "/b", "/b": "/a"})
+
+
+def test_a_share_that_is_absent_goes_from_where_the_list_mounted_it() -> None:
+    found = of_list(marked("media", "/old"), {"state": "absent"})
+    assert (tags(found.leaving), found.moves, found.ours) == ("media", {}, ())
+
+
+@pytest.mark.parametrize("state", ["present", "unmounted"])
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_share_that_is_not_to_be_mounted_does_not_move(state: str, exclusive: bool) -> None:
+    found = of_list(marked("media", "/old"), {"state": state}, exclusive=exclusive)
+    assert tags(found.leaving) == ("media" if exclusive and state == "unmounted" else "")
+    assert found.moving == ()
+
+
+def test_neither_prune_nor_a_move_takes_what_the_guest_stands_on() -> None:
+    fstab = (
+        marked("media", "/old") + marked("gone", "/gone") + "/old/x /mnt none bind 0 0\n/gone/x /opt none bind 0 0\n"
+    )
+    found = of_list(fstab, {}, prune=True)
+    assert (found.leaving, found.moving, found.moves) == ((), (), {})
+    assert [entry.spec for entry, _why in found.kept] == ["media", "gone"]
+    found = of_list(fstab, {}, prune=True, exclusive_system=True)
+    assert (tags(found.leaving), tags(found.moving)) == ("gone", "media")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import mark
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import AUTOMOUNT, CREATION_OPTIONS, Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries, with_entry
 from ansible_collections.virtio.fs.tests.unit.guest_machine import wanted_mounts
@@ -111,3 +112,37 @@ def test_what_is_left_out_keeps_what_the_line_has(
     (item,) = wanted_mounts(given).mounts
     line = None if old is None else Entry("media", "/srv/media", "virtiofs", old)
     assert item.line(line) == Entry("media", "/srv/media", "virtiofs", options)
+
+
+MARK = mark("hv1", "media", "/srv/media")
+
+
+@pytest.mark.parametrize(
+    ("list_name", "given", "old", "options"),
+    [
+        ("hv1", {}, None, (*CREATION_OPTIONS, MARK)),
+        ("hv1", {}, ("ro", "comment=mine"), ("ro", "comment=mine", MARK)),
+        ("hv1", {"options": ["ro"], "automount": True}, ("rw",), ("ro", "nosuid", "nodev", AUTOMOUNT, MARK)),
+        ("hv1", {}, ("ro", mark("hv2", "media", "/srv/media")), ("ro", MARK)),
+        (None, {}, ("ro", MARK), ("ro", MARK)),
+        (None, {"options": ["ro", "nosuid", "nodev", MARK]}, None, ("ro", "nosuid", "nodev")),
+        (None, {"options": ["ro", "nosuid", "nodev"]}, ("rw", MARK), ("ro", "nosuid", "nodev", MARK)),
+    ],
+)
+def test_the_name_of_the_list_marks_a_line_and_nothing_else_does(
+    list_name: str | None, given: dict[str, Any], old: tuple[str, ...] | None, options: tuple[str, ...]
+) -> None:
+    (item,) = wanted_mounts(given, list_name=list_name).mounts
+    line = None if old is None else Entry("media", "/srv/media", "virtiofs", old)
+    assert item.line(line).options == options
+
+
+def test_prune_needs_the_name_of_the_list_and_with_no_item_a_confirmation() -> None:
+    with pytest.raises(VirtiofsError, match=r"^prune: it needs list_name"):
+        wanted_mounts({}, prune=True)
+    with pytest.raises(VirtiofsError, match=r"^mounts: the list is empty, and prune .*confirm_empty: true"):
+        wanted_mounts(prune=True, list_name="hv1", confirm_empty=False)
+    assert wanted_mounts(prune=True, list_name="hv1").prune
+    for name in ("", "a\nb"):
+        with pytest.raises(VirtiofsError, match=r"^list_name: "):
+            wanted_mounts({}, list_name=name)
