@@ -278,7 +278,11 @@ class Hypervisor:
             domain.managedSaveRemove(0)
 
     def _call(self, what: str, method: str) -> Any:
-        return self._connection.retry_once(f"ask for {what}", lambda: getattr(self._connection.raw, method)())
+        def ask() -> Any:
+            # Looked up for each try: a connection that was made anew has another object.
+            return getattr(self._connection.raw, method)()
+
+        return self._connection.retry_once(f"ask for {what}", ask)
 
     def _name(self, uuid: str) -> str:
         return str(self._connection.domain(uuid).name())
