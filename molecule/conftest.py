@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ import keys  # noqa: E402
 import topology  # noqa: E402
 from proof.machine import Machine  # noqa: E402
 
-LONGEST_TEST = 900
 # One handshake for all commands, and none waits for ever for a machine that is gone.
 SESSION = [
     "-oControlMaster=auto",
@@ -29,21 +27,6 @@ SESSION = [
     "-oServerAliveInterval=10",
     "-oServerAliveCountMax=6",
 ]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """No test, and no fixture that it is the first to ask for, runs for ever."""
-
-    def give_up(number: int, frame: object) -> None:
-        raise TimeoutError(f"not done after {LONGEST_TEST} seconds")
-
-    signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(LONGEST_TEST)
-    try:
-        return (yield)
-    finally:
-        signal.alarm(0)
 
 
 @pytest.fixture(scope="session")

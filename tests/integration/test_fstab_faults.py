@@ -22,6 +22,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, 
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Mount
 
+pytestmark = pytest.mark.guards_data
+
 HERE = Path(__file__).parent
 
 RUNS = 20

@@ -31,6 +31,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_filesys
 from ansible_collections.virtio.fs.plugins.module_utils._partition.target import Target
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Step
 
+pytestmark = pytest.mark.guards_data
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[DiskLab]:

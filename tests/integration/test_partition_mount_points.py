@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from disk_lab import DiskLab, disk_lab, output
 
+pytestmark = pytest.mark.guards_data
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[DiskLab]:

@@ -21,6 +21,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._block.disk import read_
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_views
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
 
+pytestmark = pytest.mark.guards_data
+
 HALF = 32 * 2**20
 
 
