@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ SHOWN_LOG_LINES = 150
 
 class PartFailed(Exception):
     """One sentence that says why a part failed."""
+
+
+class PartStopped(PartFailed):
+    """A part that was ended because the one beside it had failed."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Part:
     environment: Mapping[str, str]
     live: bool = False
     begun: float = field(default_factory=time.monotonic)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def note(self, line: str) -> None:
         with self.log.open("a") as log:
@@ -104,6 +110,8 @@ class Part:
                 each_second()
             if child.returncode is not None:
                 return
+            if self.stop.is_set():
+                raise PartStopped("the part beside it has failed")
             spent = time.monotonic() - self.begun
             if spent > self.seconds:
                 raise PartFailed(f"{name} was not done when the part's {self.seconds:.0f} seconds were over")
@@ -117,7 +125,7 @@ class Part:
             new = log.read()
         whole = new[: new.rfind(b"\n") + 1]
         for line in whole.decode("utf-8", "replace").splitlines():
-            print(f"    {line}", flush=True)
+            print(f"    {self.name}: {line}", flush=True)
         return offset + len(whole)
 
     def test_tally(self, report: Path) -> Tally:
@@ -161,30 +169,75 @@ class Row:
 
 
 class Run:
-    """The parts that were run, in order; it stops at the first that fails."""
+    """The parts that were run, in the order of their ends; it stops at the first that fails."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str], live: bool) -> None:
         self.logs = logs
         self.environment = environment
         self.live = live
         self.rows: list[Row] = []
+        self.begun = time.monotonic()
         logs.mkdir(parents=True, exist_ok=True)
 
     def part(self, name: str, seconds: float, work: Callable[[Part], Tally], *, live: bool = False) -> None:
         """Run one part. Its failure is shown with the end of its log, and raised again."""
+        part = self._begin(name, seconds, live)
+        try:
+            self._run(part, work)
+        except PartFailed as error:
+            _show_failure(part, error)
+            raise
+
+    def side_by_side(self, parts: Sequence[tuple[str, float, Callable[[Part], Tally]]], lanes: int = 2) -> None:
+        """Run parts, a few at a time. When one fails, those beside it are ended and no other begins."""
+        waiting = list(parts)
+        stop = threading.Event()
+        failures: list[tuple[Part, BaseException]] = []
+
+        def lane() -> None:
+            while waiting and not stop.is_set():
+                name, seconds, work = waiting.pop(0)
+                part = self._begin(name, seconds, live=False)
+                part.stop = stop
+                try:
+                    self._run(part, work)
+                except BaseException as error:
+                    failures.append((part, error))
+                    stop.set()
+
+        threads = [threading.Thread(target=lane) for dummy in range(min(lanes, len(waiting)))]
+        try:
+            for thread in threads:
+                thread.start()
+            # Not join: when a signal breaks that off, it takes the thread for one that has ended.
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(0.1)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        if failures:
+            part, error = failures[0]
+            if isinstance(error, PartFailed):
+                _show_failure(part, error)
+            raise error
+
+    def _begin(self, name: str, seconds: float, live: bool) -> Part:
         log = self.logs / f"{name}.log"
         log.write_text("")
-        part = Part(name, seconds, log, self.environment, live or self.live)
         print(f"{name} ...", flush=True)
+        return Part(name, seconds, log, self.environment, live or self.live)
+
+    def _run(self, part: Part, work: Callable[[Part], Tally]) -> None:
         try:
             tally = work(part)
             if tally.failed or tally.skipped:
                 raise _failed_tests(tally)
+        except PartStopped:
+            self._close(part, "stopped", NOTHING_COUNTED)
+            raise
         except PartFailed as error:
-            counted = error.args[1] if len(error.args) > 1 else Tally(failed=1)
-            self._close(part, "FAILED", counted)
-            _show_end(log, part.live)
-            print(f"\n{name} failed: {error.args[0]}. The whole log: {log}", flush=True)
+            self._close(part, "FAILED", error.args[1] if len(error.args) > 1 else Tally(failed=1))
             raise
         except BaseException:
             self._close(part, "interrupted", Tally(failed=1))
@@ -205,7 +258,7 @@ class Run:
         reached = {row.name for row in self.rows}
         rows = [*self.rows, *(Row(name, 0, "not run") for name in planned if name not in reached)]
         lines = [("part", "seconds", "passed", "failed", "outcome")]
-        for row in [*rows, Row("all", sum(row.seconds for row in rows), "", self.tally)]:
+        for row in [*rows, Row("all", time.monotonic() - self.begun, "", self.tally)]:
             lines.append((row.name, f"{row.seconds:.0f}", str(row.tally.passed), str(_bad(row.tally)), row.outcome))
         return table(lines)
 
@@ -229,11 +282,12 @@ def _counted(tally: Tally) -> str:
     return f", {tally.passed} passed" + (f", {_bad(tally)} failed" if _bad(tally) else "")
 
 
-def _show_end(log: Path, was_live: bool) -> None:
-    lines = log.read_text(errors="replace").splitlines()
-    if not was_live:
+def _show_failure(part: Part, error: PartFailed) -> None:
+    lines = part.log.read_text(errors="replace").splitlines()
+    if not part.live:
         for line in lines[-SHOWN_LOG_LINES:]:
             print(f"    {line}", flush=True)
+    print(f"\n{part.name} failed: {error.args[0]}. The whole log: {part.log}", flush=True)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

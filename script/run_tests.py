@@ -6,26 +6,24 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import machine
-import sanity
 from parts import NOTHING_COUNTED, ONE_CHECK, Part, PartFailed, Run, Tally, stop_on_signals
 from preparation import prepare
 
 WORK = machine.CACHE / "test"
 COLLECTIONS = WORK / "source"
 COPY = COLLECTIONS / "ansible_collections/virtio/fs"
-INSTALLED = WORK / "installed"
-ARTIFACT = WORK / "artifact"
+BUILT = WORK / "built"
+INSTALLED = BUILT / "installed"
 LOGS = WORK / "log"
 REPORTS = WORK / "report"
 LAB = machine.CHECKOUT / "molecule/lab/lab.py"
@@ -36,71 +34,37 @@ FULL_MOLECULE_SECONDS = 4 * 3600
 LAB_DOWN_SECONDS = 300
 FOOTPRINT_SECONDS = 60
 CLOSING_LINE = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
-UNPUBLISHED = ("molecule", "script", "tests", ".ci", ".config", "requirements-dev.txt", "pyproject.toml")
+SANITY_TEST = re.compile(r'^Running sanity test "[a-z-]+"', re.MULTILINE)
 
 
-def ruff(part: Part) -> Tally:
-    for command in (["check"], ["format", "--check"]):
-        part.run(["ruff", *command, "--cache-dir", machine.CACHE / "ruff", "."], cwd=COPY)
-    return ONE_CHECK + ONE_CHECK
+def nox(
+    *sessions: str, behind: Sequence[str | Path] = (), count: re.Pattern[str] | None = None
+) -> Callable[[Part], Tally]:
+    """Sessions of noxfile.py, with the tools that are installed already. Each is one check, or what ``count`` finds."""
 
-
-def yamllint(part: Part) -> Tally:
-    part.run(["yamllint", "--strict", "."], cwd=COPY)
-    return ONE_CHECK
-
-
-def changelog(part: Part) -> Tally:
-    part.run(["antsibull-changelog", "lint"], cwd=COPY)
-    return ONE_CHECK
-
-
-def types(part: Part) -> Tally:
-    """One mypy run for each folder whose files import each other by their bare names."""
-    strict = {
-        COLLECTIONS: ["ansible_collections/virtio/fs/plugins"],
-        COPY / "script": ["."],
-        COPY / "molecule/lab": ["."],
-    }
-    # In tests, what is left untyped is checked all the same.
-    # Unit tests import each other by the name of the collection, as ansible-test has it.
-    units = "ansible_collections/virtio/fs/tests/unit"
-    tests = {COLLECTIONS: [units], COPY / "tests/integration": ["."]}
-    scenarios = {COPY / "molecule": ["proof", "conftest.py"]}
-    scenarios |= {folder: ["."] for folder in sorted(COPY.glob("molecule/*/tests"))}
-    relaxed = ["--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls", "--allow-any-generics"]
-    relaxed += ["--allow-subclassing-any", "--no-warn-return-any", "--no-warn-unused-ignores", "--no-strict-equality"]
-    # Tests look into values that their plans know only as "a step" or "an object".
-    relaxed += [f"--disable-error-code={code}" for code in ("arg-type", "attr-defined", "operator", "call-overload")]
-    wrong = []
-    relaxed_runs = [*tests.items(), *scenarios.items()]
-    for folder, targets in [*strict.items(), *relaxed_runs]:
-        found = [COLLECTIONS]
-        if (folder, targets) in tests.items():
-            found += [COPY / "molecule/lab", COPY / "script"]
-        if folder in scenarios:
-            found += [COPY / "molecule", COPY / "molecule/lab"]
-        returncode = part.run(
-            ["mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(machine.CACHE / "mypy")]
-            + (relaxed if (folder, targets) in relaxed_runs else [])
-            + targets,
-            cwd=folder,
-            extra={"MYPYPATH": ":".join(str(path) for path in found)},
-            check=False,
+    def work(part: Part) -> Tally:
+        part.run(
+            ["nox", "--envdir", WORK / "nox" / part.name, "--session", *sessions, "--", *behind],
+            cwd=COPY,
+            extra={
+                "ANSIBLE_HOME": str(WORK / "home" / part.name),
+                "MYPY_CACHE_DIR": str(machine.CACHE / "mypy"),
+                "RUFF_CACHE_DIR": str(machine.CACHE / "ruff"),
+            },
         )
-        if returncode != 0:
-            wrong.append(str(folder.relative_to(COLLECTIONS)))
-    if wrong:
-        raise PartFailed(f"mypy found errors in {', '.join(wrong)}")
-    return ONE_CHECK
+        found = len(count.findall(part.log.read_text(errors="replace"))) if count else len(sessions)
+        if not found:
+            raise PartFailed(f"the session {' '.join(sessions)} has checked nothing")
+        return Tally(passed=found)
+
+    return work
 
 
-def tests(folder: str, **settings: str) -> Callable[[Part], Tally]:
+def tests(*words: str, **settings: str) -> Callable[[Part], Tally]:
     def work(part: Part) -> Tally:
         report = REPORTS / f"{part.name}.xml"
         returncode = part.run(
-            ["python", "-m", "pytest", folder, f"--junitxml={report}", "-p", "no:cacheprovider"]
-            + ["-o", "faulthandler_timeout=240"],
+            ["python", "-m", "pytest", *words, f"--junitxml={report}", "-p", "no:cacheprovider"],
             cwd=COPY,
             extra={"PYTHONPATH": str(COLLECTIONS), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **settings},
             check=False,
@@ -111,15 +75,6 @@ def tests(folder: str, **settings: str) -> Callable[[Part], Tally]:
         return tally
 
     return work
-
-
-def ansible_lint(part: Part) -> Tally:
-    part.run(
-        ["ansible-lint", "--offline", "--profile", "production", "--strict"],
-        cwd=COPY,
-        extra={"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_HOME": str(WORK / "ansible-lint")},
-    )
-    return ONE_CHECK
 
 
 def shellcheck(part: Part) -> Tally:
@@ -135,74 +90,33 @@ def _is_shell(path: Path) -> bool:
         return path.suffix == ".sh" or file.readline().strip() in (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash")
 
 
-def ansible_test(part: Part) -> Tally:
-    """On all that git knows, as in a plain clone; in a copy, as the other parts leave files in theirs."""
-    collection = WORK / "sanity/ansible_collections/virtio/fs"
-    shutil.copytree(COPY, collection, symlinks=True, ignore=shutil.ignore_patterns(".ansible"))
-    return sanity.check(part, collection)
-
-
-def artifact(part: Part) -> Tally:
-    """Build the collection, install it into an empty path, and use it from there."""
-    part.run(["ansible-galaxy", "collection", "build", "--force", "--output-path", ARTIFACT], cwd=COPY)
-    tarball = next(ARTIFACT.glob("*.tar.gz"))
-    part.run(["ansible-galaxy", "collection", "install", "--offline", "--force", "-p", INSTALLED, tarball], cwd=WORK)
-    root = INSTALLED / "ansible_collections/virtio/fs"
-    surplus = [name for name in UNPUBLISHED if (root / name).exists()]
-    if surplus:
-        raise PartFailed(f"the artifact holds {', '.join(surplus)}, which belong into build_ignore of galaxy.yml")
-    elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)}
-    checked = ONE_CHECK
-    for playbook in sorted((root / "playbooks").glob("*.yml")):
-        name = f"virtio.fs.{playbook.stem}"
-        part.run(["ansible-playbook", "--syntax-check", "-i", "localhost,", name], cwd=WORK, extra=elsewhere)
-        checked += ONE_CHECK
-    for kind, names in _documented(root):
-        page = WORK / f"doc-{kind}.json"
-        part.run(["ansible-doc", "--json", "-t", kind, *names], cwd=WORK, extra=elsewhere, into=page)
-        unknown = sorted(set(names) - set(json.loads(page.read_text())))
-        if unknown or not names:
-            raise PartFailed(f"ansible-doc knows no {kind} {', '.join(unknown)}".rstrip())
-        checked += Tally(passed=len(names))
-    return checked
-
-
-def _documented(root: Path) -> list[tuple[str, list[str]]]:
-    def names(files: list[Path]) -> list[str]:
-        return sorted(f"virtio.fs.{file.stem}" for file in files if not file.stem.startswith("_"))
-
-    return [
-        ("module", names(list((root / "plugins/modules").glob("*.py")))),
-        ("filter", names(list((root / "plugins/filter").glob("*.yml")))),
-        ("role", names([path.parent.parent for path in (root / "roles").glob("*/meta/argument_specs.yml")])),
-    ]
-
-
 @dataclass(frozen=True)
 class Check:
-    """One part of the run. ``seconds`` is its limit, far above what it takes on two cores."""
+    """One part of the run. ``seconds`` is its limit, far above what it takes on two cores, also with another beside."""
 
     name: str
     seconds: float
     work: Callable[[Part], Tally]
-    quick: bool = True
 
 
-CHECKS = (
-    Check("ruff", 60, ruff),
-    Check("yamllint", 120, yamllint),
+# What does not touch the machine: two at a time, the short ones first so that they fail soon.
+BESIDE = (
+    Check("lint", 180, nox("lint", "extra-checks", "license-check")),
     Check("shellcheck", 60, shellcheck),
-    Check("changelog", 60, changelog),
-    Check("types", 300, types),
-    Check("unit", 600, tests("tests/unit")),
-    Check("artifact", 240, artifact),
-    Check("ansible-lint", 600, ansible_lint),
-    Check("sanity", 900, ansible_test),
-    Check("integration", 1200, tests("tests/integration")),
+    Check("types", 300, nox("types")),
+    Check("ansible-lint", 900, nox("ansible-lint")),
+    Check("unit", 900, tests("tests/unit")),
+    Check("sanity", 1200, nox("sanity", count=SANITY_TEST)),
+    Check("docs", 180, nox("docs")),
+    Check("build-import", 400, nox("build-import", behind=[BUILT])),
 )
-
-# Where the usual run tries a sample, the full one tries all.
-FULL_CHECKS = {"integration": Check("integration", 5400, tests("tests/integration", VIRTIOFS_EVERY_WRITE="1"))}
+# By extent. Where the usual run tries a sample of the writes that a run can be killed at, the full one tries all.
+INTEGRATION = {
+    "quick": Check("integration", 600, tests("tests/integration", "-m", "guards_data")),
+    "usual": Check("integration", 1500, tests("tests/integration")),
+    "full": Check("integration", 5400, tests("tests/integration", VIRTIOFS_EVERY_WRITE="1")),
+}
+NAMES = (*(check.name for check in BESIDE), "integration", "molecule")
 
 
 def copy_of_the_checkout(part: Part) -> Tally:
@@ -224,6 +138,9 @@ def copy_of_the_checkout(part: Part) -> Tally:
             target = COPY / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
+    # So that every tool sees these files, and not what another one leaves beside them.
+    for words in (["init", "--quiet", "--template="], ["add", "--all", "--force"]):
+        part.run(["git", *words], cwd=COPY)
     return NOTHING_COUNTED
 
 
@@ -284,17 +201,21 @@ def arguments() -> argparse.Namespace:
         description="Run every check of the project, the quick ones first, and stop at the first that fails. Sets up "
         "what it needs by itself (Debian packages, an environment for the tools under VIRTIOFS_CACHE, by default "
         "/var/cache/virtio-fs). Needs root.",
-        epilog=f"Parts: {', '.join(check.name for check in CHECKS)}, molecule.",
+        epilog=f"Parts: {', '.join(NAMES)}. noxfile.py has those that need no root.",
     )
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--quick", action="store_true", help="stop before molecule, which needs the lab")
+    extent.add_argument(
+        "--quick",
+        action="store_true",
+        help="of the integration tests only those that guard data (pytest -m guards_data), and no molecule",
+    )
     extent.add_argument(
         "--full", action="store_true", help="every scenario of molecule, and virtiofs_partition killed at every write"
     )
     parser.add_argument("--verbose", action="store_true", help="show the output of every part as it comes")
-    parser.add_argument("part", nargs="*", help="only these parts (artifact is added where molecule needs it)")
+    parser.add_argument("part", nargs="*", help="only these parts (build-import is added where molecule needs it)")
     chosen = parser.parse_args()
-    unknown = set(chosen.part) - {check.name for check in CHECKS} - {"molecule"}
+    unknown = set(chosen.part) - set(NAMES)
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     return chosen
@@ -315,7 +236,7 @@ def main() -> int:
 
 def run_all(chosen: argparse.Namespace, begun: float) -> int:
     shutil.rmtree(WORK, ignore_errors=True)
-    for folder in (COPY, INSTALLED, ARTIFACT, REPORTS):
+    for folder in (COPY, BUILT, REPORTS):
         folder.mkdir(parents=True)
     run = Run(LOGS, machine.clean_environment(machine.environment_folder()), chosen.verbose)
     planned = plan(chosen)
@@ -331,33 +252,29 @@ def run_all(chosen: argparse.Namespace, begun: float) -> int:
     print(f"\n{run.summary(planned)}\n")
     minutes, seconds = divmod(time.monotonic() - begun, 60)
     print(f"{minutes:.0f} min {seconds:.0f} s in all. The logs are in {LOGS}.")
-    bad = run.tally.failed + run.tally.skipped
+    bad = run.tally.failed + run.tally.skipped or status
     print(f"{run.tally.passed} passed, {bad} failed", flush=True)
     return status if run.tally.passed else 1
 
 
 def plan(chosen: argparse.Namespace) -> list[str]:
-    names = [check.name for check in CHECKS] + ["molecule"]
-    if chosen.part:
-        needed = {*chosen.part, *(["artifact"] if "molecule" in chosen.part else [])}
-        names = [name for name in names if name in needed]
-    if chosen.quick:
-        names = [name for name in names if name != "molecule"]
-    return [*names, "unchanged"]
+    needed = {*(chosen.part or NAMES), *(["build-import"] if "molecule" in chosen.part else [])}
+    return [name for name in NAMES if name in needed and not (chosen.quick and name == "molecule")] + ["unchanged"]
 
 
 def check_all(run: Run, chosen: argparse.Namespace, planned: list[str], begun: float) -> None:
     before, after = WORK / "footprint-before", WORK / "footprint-after"
     with_lab = "molecule" in planned
+    extent = "full" if chosen.full else "quick" if chosen.quick else "usual"
     run.part("copy", 60, copy_of_the_checkout)
     if with_lab:
         run.part("lab-down", LAB_DOWN_SECONDS, lab_down)
     run.part("footprint", FOOTPRINT_SECONDS, footprint(before))
     try:
-        for usual in CHECKS:
-            check = FULL_CHECKS.get(usual.name, usual) if chosen.full else usual
-            if check.name in planned:
-                run.part(check.name, check.seconds, check.work)
+        run.side_by_side([(check.name, check.seconds, check.work) for check in BESIDE if check.name in planned])
+        if "integration" in planned:
+            check = INTEGRATION[extent]
+            run.part(check.name, check.seconds, check.work)
         if with_lab:
             left = USUAL_RUN_SECONDS - (time.monotonic() - begun)
             run.part("molecule", FULL_MOLECULE_SECONDS if chosen.full else left, molecule(chosen.full), live=True)

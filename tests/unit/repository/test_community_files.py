@@ -49,7 +49,7 @@ def test_the_workflows_run_what_they_are_for():
     commands = {workflow.stem: "\n".join(_commands(workflow)) for workflow in WORKFLOWS}
     assert "script/test --quick" in commands["pull-request"]
     assert "script/test --full" in commands["nightly"]
-    assert "galaxy_importer.main" in commands["release"]
+    assert "nox --session build-import" in commands["release"]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)

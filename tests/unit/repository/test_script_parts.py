@@ -7,7 +7,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,51 @@ def test_an_interrupted_part_is_in_the_summary(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         run.part("first", 5, interrupted)
     assert [(row.outcome, row.tally.failed) for row in run.rows] == [("interrupted", 1)]
+
+
+def _sleeps(seconds: float) -> Callable[[Part], Tally]:
+    def work(part: Part) -> Tally:
+        part.run(["sleep", str(seconds)], cwd=Path("/"))
+        return ONE_CHECK
+
+    return work
+
+
+def test_two_parts_run_beside_each_other_and_all_are_in_the_summary(tmp_path: Path):
+    run = Run(tmp_path, dict(os.environ), live=False)
+    met = threading.Barrier(2, timeout=20)
+
+    def meets(part: Part) -> Tally:
+        met.wait()
+        return ONE_CHECK
+
+    run.side_by_side([(name, 30, meets) for name in ("a", "b", "c", "d")])
+    assert sorted((row.name, row.outcome) for row in run.rows) == [(name, "ok") for name in ("a", "b", "c", "d")]
+    assert run.tally == Tally(passed=4)
+
+
+def test_when_a_part_fails_the_one_beside_it_is_ended_and_no_other_begins(tmp_path: Path):
+    def fails(part: Part) -> Tally:
+        raise PartFailed("it is wrong")
+
+    run = Run(tmp_path, dict(os.environ), live=False)
+    begun = time.monotonic()
+    with pytest.raises(PartFailed, match="it is wrong"):
+        run.side_by_side([("long", 30, _sleeps(60)), ("bad", 30, fails), ("next", 30, _sleeps(60))])
+    assert time.monotonic() - begun < 20
+    assert [(row.name, row.outcome) for row in run.rows] == [("bad", "FAILED"), ("long", "stopped")]
+    assert run.tally == Tally(failed=1)
+
+
+def test_an_interruption_ends_all_that_run_beside_each_other(tmp_path: Path):
+    run = Run(tmp_path, dict(os.environ), live=False)
+    begun = time.monotonic()
+    timer = threading.Timer(1, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.side_by_side([("one", 60, _sleeps(60)), ("two", 60, _sleeps(60)), ("three", 60, _sleeps(60))])
+    assert time.monotonic() - begun < 20
+    assert sorted((row.name, row.outcome) for row in run.rows) == [("one", "stopped"), ("two", "stopped")]
 
 
 def test_a_signal_interrupts_and_the_next_one_does_not():

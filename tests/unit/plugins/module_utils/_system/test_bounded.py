@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
+from ansible_collections.virtio.fs.plugins.module_utils._system import bounded
 from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import (
     Outcome,
     Stuck,
@@ -28,15 +28,19 @@ from ansible_collections.virtio.fs.plugins.module_utils._system.bounded import (
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import CommandTimeout, run
 
 
-def _locks() -> set[str]:
-    return set(glob.glob("/run/virtiofs-touch-*"))
-
-
 @pytest.fixture(autouse=True)
-def no_lock_is_left() -> Iterator[None]:
-    before = _locks()
+def no_lock_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Only those of this test: others may run at the same time.
+    name = bounded._lock_name
+    used = {name(str(tmp_path))}
+
+    def recorded(path: str) -> str:
+        used.add(name(path))
+        return name(path)
+
+    monkeypatch.setattr(bounded, "_lock_name", recorded)
     yield
-    assert _locks() == before
+    assert [lock for lock in used if os.path.exists(lock)] == []
 
 
 def test_values_come_back_in_order(tmp_path: Path) -> None:
@@ -92,11 +96,13 @@ def test_one_that_is_stuck_does_not_keep_the_others_waiting(tmp_path: Path) -> N
         yield
 
     started = time.monotonic()
-    outcomes = touch_all({f"{tmp_path}/{number}": stuck for number in range(4)} | {"/good": lambda: ["fine"]}, 0.5)
+    outcomes = touch_all(
+        {f"{tmp_path}/{number}": stuck for number in range(4)} | {f"{tmp_path}/good": lambda: ["fine"]}, 0.5
+    )
     assert time.monotonic() - started < 5
-    assert outcomes["/good"] == Outcome(("fine",))
+    assert outcomes[f"{tmp_path}/good"] == Outcome(("fine",))
     assert [bool(outcome.stuck) for outcome in outcomes.values()] == [True] * 4 + [False]
-    assert list(outcomes) == [*(f"{tmp_path}/{number}" for number in range(4)), "/good"]
+    assert list(outcomes) == [*(f"{tmp_path}/{number}" for number in range(4)), f"{tmp_path}/good"]
 
 
 def test_a_second_touch_waits_for_the_first_and_is_not_added_to_one_that_never_ends(tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ def test_a_second_touch_waits_for_the_first_and_is_not_added_to_one_that_never_e
         with pytest.raises(Stuck, match=f"an earlier process still waits for an answer from {path}"):
             touch(path, work, 0.2)
         assert not ran.exists()
-        touch("/another", work, 10)
+        touch(f"{tmp_path}/another", work, 10)
     ran.unlink()
     touch(path, work, 10)
     assert ran.exists()
