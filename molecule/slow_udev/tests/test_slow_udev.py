@@ -14,8 +14,8 @@ from proof.playbook import Run, play
 
 KEEP = str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "keep.yml")
 PATHS = ("/shared/proof_slow1", "/shared/proof_slow2")
-# Longer than the rule sleeps: what systemd takes away it has taken by then.
-LATER_SECONDS = 50
+# What systemd takes away when udev comes to the last event it has taken by then.
+LATER_SECONDS = 45
 
 
 def keep() -> Run:

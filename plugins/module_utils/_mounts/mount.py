@@ -120,25 +120,31 @@ def reload_units() -> None:
 
 
 def wait_for_device(spec: str, seconds: float) -> None:
-    """Wait until systemd, where it and udev run, has the device that this first field of fstab names.
+    """Wait until udev, where it and systemd run, has seen everything, and systemd has the device of this fstab line.
 
-    A mount unit is bound to its device: systemd unmounts what was mounted before udev told it of the device
-    (systemd.mount(5), "BindsTo"), also minutes later.
+    A mount unit is bound to its device (systemd.mount(5), "BindsTo"). A new table makes the kernel take its partitions
+    away and add them again. When udev comes to such a "remove" only after the mount, systemd unmounts it, also minutes
+    later (seen with systemd 257), and so it does with what was mounted before it knew the device.
 
-    :raises VirtiofsError: it does not have it after so many seconds.
+    :raises VirtiofsError: that is not so after so many seconds.
     """
     path = _device_path(spec)
     if path is None or not (os.path.isdir("/run/systemd/system") and os.path.exists("/run/udev/control")):
         return
     deadline = time.monotonic() + seconds
+    settled = run(["udevadm", "settle", f"--timeout={seconds:.0f}"], timeout=seconds + 5).returncode == 0
     # systemctl(1): a path below /dev stands for its device unit.
-    while check(["systemctl", "show", "--property=ActiveState", "--value", path]).stdout.strip() != "active":
-        if time.monotonic() >= deadline:
+    while not (settled and _is_active(path)):
+        if not settled or time.monotonic() >= deadline:
             raise VirtiofsError(
-                f"systemd does not know the device {path} after {seconds:g} seconds, and would unmount it again: "
-                "see with udevadm settle and journalctl --unit systemd-udevd what udev is busy with, then run it again"
+                f"udev and systemd are not done with the device {path} after {seconds:g} seconds, and would unmount it "
+                "again: see with journalctl --unit systemd-udevd what udev is busy with, then run it again"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _is_active(path: str) -> bool:
+    return check(["systemctl", "show", "--property=ActiveState", "--value", path]).stdout.strip() == "active"
 
 
 def _device_path(spec: str) -> str | None:

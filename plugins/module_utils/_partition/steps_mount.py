@@ -24,8 +24,8 @@ from ansible_collections.virtio.fs.plugins.module_utils._system import immutable
 # A filesystem that was not unmounted cleanly replays its journal first.
 _MOUNT_SECONDS = 300
 
-# As long as systemd itself waits for a device: DefaultDeviceTimeoutSec, systemd-system.conf(5).
-_DEVICE_SECONDS = 90.0
+# Longer than any udev takes that will come to an end: it gives up an event after 180 seconds, udevd.conf(5).
+_DEVICE_SECONDS = 200.0
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,9 @@ class Systemctl:
         monkeypatch.setattr(mount.os.path, "isdir", lambda path: True)
         monkeypatch.setattr(mount.os.path, "exists", lambda path: True)
         monkeypatch.setattr(mount, "check", self._check)
+        monkeypatch.setattr(mount, "run", lambda argv, timeout: Completed(tuple(argv), self.busy, "", ""))
+
+    busy = 0
 
     def _check(self, argv: list[str]) -> Completed:
         self.asked.append(argv[-1])
@@ -89,8 +92,14 @@ def test_a_device_is_waited_for_until_systemd_has_it(monkeypatch: pytest.MonkeyP
 
 def test_a_device_that_does_not_come_is_named_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     Systemctl(monkeypatch, "inactive")
-    with pytest.raises(VirtiofsError, match=r"systemd does not know the device /dev/sdb1 after 0 seconds, and would"):
+    with pytest.raises(VirtiofsError, match=r"not done with the device /dev/sdb1 after 0 seconds, and would"):
         mount.wait_for_device("/dev/sdb1", 0)
+
+
+def test_an_udev_that_is_still_busy_is_not_mounted_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    Systemctl(monkeypatch, "active").busy = 1
+    with pytest.raises(VirtiofsError, match=r"not done with the device /dev/sdb1 after 30 seconds"):
+        mount.wait_for_device("/dev/sdb1", 30)
 
 
 @pytest.mark.parametrize("spec", ["tmpfs", "LABEL", "host:/x", "NONSENSE=x"])
