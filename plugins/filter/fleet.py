@@ -68,6 +68,21 @@ def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[st
     return {domain: tags for domain, tags in released.items() if tags}
 
 
+def in_use(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
+    """What the guests of a hypervisor have mounted, by domain, where every guest that says it is there has told."""
+    found: dict[str, set[str]] = {}
+    silent: set[str] = set()
+    for guest in guests:
+        host = variables[guest]
+        if host.get("virtiofs_guest_hypervisor") == hypervisor:
+            domain = host.get("virtiofs_guest_domain", guest)
+            if "virtiofs_guest_in_use" in host:
+                found.setdefault(domain, set()).update(host["virtiofs_guest_in_use"])
+            else:
+                silent.add(domain)
+    return {domain: sorted(tags) for domain, tags in found.items() if domain not in silent}
+
+
 def unknown_shares(variables: Any, hypervisors: Iterable[str], names: Any) -> list[str]:
     """Of these names, those that no hypervisor has in its list."""
     if isinstance(names, (str, Mapping)) or not isinstance(names, Iterable):
@@ -87,4 +102,10 @@ class FilterModule:
     """The filters of the playbooks that look from one host at another."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"held_up": held_up, "unknown_shares": unknown_shares, "unmounted": unmounted, "waiting": waiting}
+        return {
+            "held_up": held_up,
+            "in_use": in_use,
+            "unknown_shares": unknown_shares,
+            "unmounted": unmounted,
+            "waiting": waiting,
+        }

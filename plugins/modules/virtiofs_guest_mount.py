@@ -209,6 +209,13 @@ mounts:
           also in the mount namespaces of other processes. While there is one, the share is in use.
       type: list
       elements: str
+in_use:
+  description:
+    - The tags of all shares that are mounted somewhere in the guest in the end, also in the mount namespaces of other
+      processes. What is not among them can be taken from the domain.
+  type: list
+  elements: str
+  returned: success, with O(prune)
 unlisted:
   description: What bears the mark of O(list_name) and is not in O(mounts) any more.
   type: list

@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 _CALLBACK = Path(__file__).parents[2] / "molecule/proof/callback"
 
 _DOMAIN = (
-    "<domain type='test'><name>{name}</name><memory unit='KiB'>1048576</memory>"
+    "<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><memory unit='KiB'>1048576</memory>"
     "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>2</vcpu>"
     "<os><type arch='x86_64'>hvm</type></os><devices>{shares}</devices></domain>"
 )
@@ -46,7 +47,11 @@ def node(folder: Path, name: str, domains: Mapping[str, Mapping[str, str]]) -> s
     """The address of a test driver with these domains; each has its tags with their directories."""
     path = folder / f"{name}.xml"
     texts = [
-        _DOMAIN.format(name=domain, shares="".join(_SHARE.format(tag=tag, source=source) for tag, source in of.items()))
+        _DOMAIN.format(
+            name=domain,
+            uuid=uuid5(NAMESPACE_OID, domain),
+            shares="".join(_SHARE.format(tag=tag, source=source) for tag, source in of.items()),
+        )
         for domain, of in domains.items()
     ]
     path.write_text(f"<node>{''.join(texts)}</node>")
@@ -55,7 +60,8 @@ def node(folder: Path, name: str, domains: Mapping[str, Mapping[str, str]]) -> s
 
 def hypervisor(uri: str, shares: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
     own = {"virtiofs_host_uri": uri, "virtiofs_host_shares": list(shares), "virtiofs_host_manage_packages": False}
-    return {**HERE, **own, **more}
+    # They are all this machine, and it is to keep nothing of them.
+    return {**HERE, **own, "virtiofs_host_record": "", **more}
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.fstab_lines import is_share_line, lines_of_no_item
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.leaving import after_leaving
+from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.mark import bears_mark
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.plan_item import (
     ItemPlan,
     item_of,
@@ -35,6 +36,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import Unlisted, unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount as MountPoint
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import MakeDirectory, ReadUnits
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
 
@@ -85,6 +87,7 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
         result={
             "mounts": [{**each.result, "also_mounted_on": paths} for each, paths in zip(items, also) if each.listed],
             "unlisted": _unlisted(others, {(each.item.tag, each.item.path): paths for each, paths in zip(items, also)}),
+            **({"in_use": _in_use(state, [*items, *moved], going)} if wanted.prune else {}),
         },
     )
 
@@ -161,6 +164,19 @@ def _each_directory_once(steps: Sequence[Step[Any]]) -> list[Step[Any]]:
     return result
 
 
+def _in_use(state: GuestState, items: Sequence[ItemPlan], going: Container[tuple[str, str]]) -> list[str]:
+    """The tags of all shares that are mounted anywhere in the guest in the end."""
+    unmounting = {each.item.tag for each in items if each.unmounting}
+    here = {mount.source for mount in _shares(state.mounts) if (mount.source, mount.path) not in going}
+    # Copies in other namespaces go with what is unmounted here.
+    others = {mount.source for mount in _shares(state.everywhere) if mount not in state.mounts} - unmounting
+    return sorted(here | others | {each.item.tag for each in items if each.mounts})
+
+
+def _shares(mounts: Iterable[MountPoint]) -> Iterator[MountPoint]:
+    return (mount for mount in mounts if mount.fstype == "virtiofs")
+
+
 def _also_mounted_on(state: GuestState, each: ItemPlan, going: Container[tuple[str, str]]) -> list[str]:
     """Where a share that goes is mounted besides: then it must not be taken from the running domain."""
     if each.item.state not in GOING:
@@ -207,5 +223,6 @@ def _second_lines(lines: Sequence[Entry], wanted: Wanted, unlisted: Sequence[Ent
     return tuple(
         f"the share {entry.spec} also has a line in fstab for {entry.mount_point}, which no item names"
         for entry in lines_of_no_item(lines, wanted.mounts)
-        if entry.spec in used and entry not in unlisted
+        # One that the list made moves when its share is mounted.
+        if entry.spec in used and entry not in unlisted and not bears_mark(entry, wanted.list_name)
     )

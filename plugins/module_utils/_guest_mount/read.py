@@ -45,7 +45,7 @@ def read(wanted: Wanted, fstab_path: str, seconds: float) -> GuestState:
     # To ask an automount mounts it.
     mounts = mountinfo.current() if asked else mounts
     sorted_out = unlisted(text, mounts, wanted)
-    going = bool(sorted_out.leaving) or any(item.state in GOING for item in wanted.mounts)
+    going = wanted.prune or bool(sorted_out.leaving) or any(item.state in GOING for item in wanted.mounts)
     moving = [path for path in sorted_out.moves if _has_share(mounts, path)]
     return GuestState(
         kernel=read_kernel(),

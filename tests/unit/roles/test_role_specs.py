@@ -42,7 +42,7 @@ def test_argument_specs_have_the_defaults(role: str):
     defaults = document(role, "defaults", "main.yml")
     options = specs(role)
     # Derived and not given by anybody: a default in the specs would be a second place for it.
-    derived = {"virtiofs_guest_mounts", "virtiofs_guest_unshare"}
+    derived = {"virtiofs_guest_mounts", "virtiofs_guest_prune", "virtiofs_guest_unshare"}
     assert set(defaults) <= set(options)
     for name, option in options.items():
         if name not in derived and not option.get("required"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtio.fs.plugins.filter.fleet import held_up, unknown_shares, unmounted, waiting
+from ansible_collections.virtio.fs.plugins.filter.fleet import held_up, in_use, unknown_shares, unmounted, waiting
 
 
 def entry(reason: str, domain: str = "vm1", tags: tuple[str, ...] = ("data",)) -> dict[str, Any]:
@@ -100,3 +100,19 @@ def test_a_guest_is_held_up_by_its_hypervisor_alone(host: dict[str, Any], senten
 def test_a_hypervisor_that_is_not_named_or_not_known_is_told_elsewhere():
     assert held_up({}, "") == ""
     assert held_up({}, "hv9") == ""
+
+
+def test_what_a_domain_has_in_use_is_known_when_every_guest_that_is_it_has_told():
+    def guest(*tags: str, of: str = "hv1", **more: Any) -> dict[str, Any]:
+        return {"virtiofs_guest_hypervisor": of, "virtiofs_guest_in_use": list(tags), **more}
+
+    silent = {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_domain": "vm2"}
+    hosts = {
+        "vm1": guest("b", "a"),
+        "again": guest("c", virtiofs_guest_domain="vm1"),
+        "vm2": guest(),
+        "also_vm2": silent,
+        "vm3": guest(),
+        "vm4": guest("x", of="hv2"),
+    }
+    assert in_use(hosts, hosts, "hv1") == {"vm1": ["a", "b", "c"], "vm3": []}

@@ -327,3 +327,17 @@ def test_what_the_list_had_is_told_and_taken_away_when_that_is_asked_for() -> No
     assert planned.steps == (Unmount("gone", "/gone"), RemoveLines((gone,)), ReadUnits())
     (told,) = planned.result["unlisted"]
     assert told == {"tag": "gone", "path": "/gone", "state": "absent", "also_mounted_on": ["/elsewhere"]}
+
+
+def test_with_prune_the_shares_are_told_that_are_in_use_in_the_end() -> None:
+    gone, elsewhere = marked("gone", "/gone"), mount("far", "/far", mount_id=15)
+    live = mount("gone", "/gone", mount_id=13)
+    there = (ROOT, LIVE, live, replace(live, mount_id=99), elsewhere)
+    state = guest(LIVE, live, fstab=text(NEW, gone), everywhere=there)
+    assert "in_use" not in plan_for(state, {}, list_name="hv1").result
+    assert plan_for(state, {}, list_name="hv1", prune=True).result["in_use"] == ["far", "media"]
+    bind = mount("gone", "/part", mount_id=16, root="/below")
+    still = replace(state, mounts=(*state.mounts, bind))
+    assert plan_for(still, {}, list_name="hv1", prune=True).result["in_use"] == ["far", "gone", "media"]
+    assert plan_for(guest(), {"state": "present"}, list_name="hv1", prune=True).result["in_use"] == []
+    assert plan_for(guest(), {}, list_name="hv1", prune=True).result["in_use"] == ["media"]
