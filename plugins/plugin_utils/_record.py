@@ -147,6 +147,12 @@ def refusal(rows: Iterable[Row], left: Iterable[Row], shares: Iterable[Share], r
                 f"nothing was changed for it. List {row.name!r} too, with state: absent, or set "
                 "virtiofs_host_prune: true, and the old one goes first"
             )
+            if row.name == share.name:
+                return (
+                    f"the share {row.name!r} has a new tag, {share.tag!r} for {row.tag!r}, on the same mount point "
+                    f"{share.mount} in domain {row.domain}: nothing was changed for it. List one more share, with "
+                    f"tag: {row.tag} and state: absent, or set virtiofs_host_prune: true, and the old one goes first"
+                )
             if normalized(share.host_path(root)) == normalized(row.source):
                 return (
                     f"the share {row.name!r} has a new name, {share.name!r}, with the same directory and the same "

@@ -130,7 +130,7 @@ def test_an_empty_list_is_no_reason_to_take_all_away(machine: Machine) -> None:
     assert run.of("virtiofs_domain", "hv1") == []
     confirmed = machine.run([], virtiofs_host_prune=True, virtiofs_host_confirm_empty=True)
     assert confirmed.returncode == 0, confirmed.output
-    assert actions(confirmed) == ["define vm1: without share other, without share vm3"]
+    assert actions(confirmed) == ["define vm1: without share vm3, without share other"]
 
 
 @pytest.mark.parametrize("text", ["{x", '{"shares": [{"tag": 1}]}'])

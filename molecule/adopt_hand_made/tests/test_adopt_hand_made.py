@@ -1,8 +1,10 @@
 # Copyright (c) 2026 the virtio.fs authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A share that somebody typed by hand: the list that describes it changes nothing, and one more share can be added."""
+"""A share that somebody typed by hand: the list that describes it marks it, once, and one more share can be added."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from proof import domains, mounts
@@ -33,7 +35,12 @@ def adopted(hv1, machine):
 
 
 @pytest.fixture(scope="session")
-def one_more(adopted):
+def again(adopted):
+    return play("virtio.fs.share", limit="hv1,vm3")
+
+
+@pytest.fixture(scope="session")
+def one_more(again):
     return play("virtio.fs.share", extra={"virtiofs_host_shares": [HAND_MADE, ONE_MORE]}, limit="hv1,vm3")
 
 
@@ -42,14 +49,31 @@ def test_the_playbook_succeeds(adopted):
     assert adopted[1].returncode == 0
 
 
-def test_nothing_is_changed(adopted):
-    assert [(one.host, one.task, one.actions) for one in adopted[1].results if one.changed] == []
+def test_it_is_known_as_made_from_the_list_and_nothing_else_is_changed(adopted):
+    changes = [(one.host, one.actions) for one in adopted[1].results if one.changed]
+    assert ("vm3", ["write the fstab line of vm3 on /mnt", "have systemd read fstab and its units again"]) in changes
+    tasks = {one.task for one in adopted[1].results if one.changed and one.host == "hv1"}
+    assert tasks <= {"Have a place for what was made from the list", "Keep what was made from the list"}
+    assert len(changes) == 1 + len(tasks)
 
 
-@pytest.mark.parametrize("what", [*FACTS, "guest's fstab"])
+def test_the_next_run_changes_nothing(again):
+    assert again.returncode == 0
+    assert [(one.host, one.task, one.actions) for one in again.results if one.changed] == []
+
+
+@pytest.mark.parametrize("what", FACTS)
 def test_what_was_typed_by_hand_is_still_there(adopted, what):
     before, dummy, after = adopted
     assert after[what] == before[what]
+
+
+def test_the_line_in_the_guest_has_a_mark_more(adopted):
+    before, dummy, after = adopted
+    old, new = (text["guest's fstab"].splitlines() for text in (before, after))
+    (changed,) = [position for position, line in enumerate(old) if line != new[position]]
+    assert len(old) == len(new)
+    assert re.fullmatch(r"vm3 /mnt virtiofs rw,_netdev,comment=virtio\.fs:hv1:[0-9a-f]{8} 0 0", new[changed])
 
 
 def test_one_more_share_can_be_added(one_more):

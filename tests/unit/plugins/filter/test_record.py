@@ -123,6 +123,15 @@ def test_a_new_name_is_told_with_the_two_ways_out() -> None:
     assert refused([NEW], [ROW], prune=True) == ""
 
 
+def test_a_new_tag_is_told_as_one() -> None:
+    sentence = refused([{**OLD, "tag": "t2"}], [ROW])
+    assert sentence.startswith(
+        "the share 'vm3' has a new tag, 't2' for 'vm3', on the same mount point /mnt in domain vm3: "
+    )
+    assert "List one more share, with tag: vm3 and state: absent" in sentence
+    assert refused([{**OLD, "tag": "t2"}, {**OLD, "name": "x", "tag": "vm3", "state": "absent"}], [ROW]) == ""
+
+
 def test_another_share_on_the_mount_point_of_one_that_left_the_list_is_told_too() -> None:
     assert refused([{**NEW, "path": "/srv/data", "mount": "/mnt/"}], [ROW]).startswith(
         "the share 'data' is to be mounted on /mnt/ in domain vm3, where 'vm3' is, which is no longer in the list: "
