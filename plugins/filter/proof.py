@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 OK = "ok"
 READ_ONLY = "read-only"
 SKIPPED = "not done in check mode"
+WAITS = "waits for a restart"
 _UNREACHED = "could not be reached"
 # What a guest alone cannot mend.
 _REMEDY = (
@@ -38,9 +39,10 @@ def probes(proofs: Sequence[Mapping[str, Any]], turn: str, nonce: str) -> list[d
             asked.append({**here, "action": "write", "nonce": f"{token}.host"})
         elif turn == "guest":
             asked.append({**there, "action": "check", "nonce": f"{token}.host"})
-            asked.append({**there, "action": "write", "nonce": f"{token}.guest", "readonly": proof["readonly"]})
+            if not proof.get("waits"):
+                asked.append({**there, "action": "write", "nonce": f"{token}.guest", "readonly": proof["readonly"]})
         elif turn == "hypervisor_reads":
-            if not proof["readonly"]:
+            if not (proof["readonly"] or proof.get("waits")):
                 asked.append({**here, "action": "check", "nonce": f"{token}.guest"})
             asked.append({**here, "action": "clean", "nonce": token})
         else:
@@ -64,18 +66,21 @@ def proven(
         "read": _answers(read, "the hypervisor"),
     }
     rows = []
-    for number, proof in enumerate(proofs):
-        asked = guest.get("probes", ())[2 * number : 2 * number + 2]
+    done = 0
+    for proof in proofs:
+        waits = bool(proof.get("waits"))
+        asked = guest.get("probes", ())[done : done + (1 if waits else 2)]
+        done += 1 if waits else 2
         host_wrote = next(answers["wrote"])
-        guest_read, guest_wrote = next(answers["guest"]), next(answers["guest"])
-        host_read = READ_ONLY if proof["readonly"] else next(answers["read"])
+        guest_read, guest_wrote = next(answers["guest"]), WAITS if waits else next(answers["guest"])
+        host_read = READ_ONLY if proof["readonly"] or waits else next(answers["read"])
         cleaned = next(answers["read"])
         to_guest = _first_wrong((("the hypervisor cannot write", host_wrote), ("the guest cannot read", guest_read)))
         to_host = _first_wrong((("the guest's write", guest_wrote), ("the hypervisor cannot read", host_read)))
         if to_host == OK:
             to_host = _first_wrong((("cannot clean up", cleaned),))
-        if proof["readonly"] and to_host == OK:
-            to_host = READ_ONLY
+        if to_host == OK and (waits or proof["readonly"]):
+            to_host = WAITS if waits else READ_ONLY
         silent = any(probe.get("errno") == "ETIMEDOUT" for probe in asked)
         row = {"host_to_guest": to_guest, "guest_to_host": to_host, "ok": _well(to_guest, to_host), "silent": silent}
         rows.append({**proof, **row})
@@ -101,13 +106,13 @@ def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
     for what, answer in answers:
         if answer == SKIPPED:
             return SKIPPED
-        if answer not in (OK, READ_ONLY):
+        if answer not in (OK, READ_ONLY, WAITS):
             return answer if answer.endswith(_UNREACHED) else f"{what}: {answer}"
     return OK
 
 
 def _well(*answers: str) -> bool:
-    return all(answer in (OK, READ_ONLY, SKIPPED) for answer in answers)
+    return all(answer in (OK, READ_ONLY, SKIPPED, WAITS) for answer in answers)
 
 
 def unproven(rows: Iterable[Mapping[str, Any]]) -> list[str]:

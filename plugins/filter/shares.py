@@ -369,8 +369,20 @@ def filesystems(shares: Any) -> list[str]:
     return sorted({str(_or((share.storage or {}).get("fstype"), "ext4")) for share in present})
 
 
-def proofs(shares: Any, domain: str, overrides: Any = None, root: str = ROOT) -> list[dict[str, Any]]:
-    """What there is to prove for the guest in this domain: the two ends of each mounted share."""
+def proofs(
+    shares: Any, domain: str, overrides: Any = None, root: str = ROOT, result: Any = None
+) -> list[dict[str, Any]]:
+    """What there is to prove for the guest in this domain: the two ends of each mounted share.
+
+    ``result`` is what virtiofs_domain returned in this run: whether a share that waits for a restart can be written to
+    is proven after that.
+    """
+    waiting = {
+        tag
+        for entry in (result or {}).get("restart_required", ())
+        for tag, options in entry.get("options", {}).items()
+        if entry["domain"] == domain and "readonly" in options
+    }
     return [
         {
             "share": mount.share.name,
@@ -378,6 +390,7 @@ def proofs(shares: Any, domain: str, overrides: Any = None, root: str = ROOT) ->
             "host_path": mount.share.host_path(root),
             "guest_path": mount.path,
             "readonly": bool(mount.share.options.get("readonly", False)) or "ro" in (mount.options or ()),
+            **({"waits": True} if mount.share.tag in waiting else {}),
         }
         for mount in mounts_of(read_shares(shares), domain, read_overrides(overrides))
         if mount.share.present

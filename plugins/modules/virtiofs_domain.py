@@ -311,6 +311,9 @@ restart_required:
       description: The shares that wait.
       type: list
       elements: str
+    options:
+      description: The options that a running share has otherwise, by its tag; a share that is not running has none.
+      type: dict
     message:
       description: The same as a sentence.
       type: str
@@ -318,6 +321,7 @@ restart_required:
     - domain: vm1
       reason: no_shared_memory
       tags: [data]
+      options: {}
       message: "domain vm1 must be shut down and started for data: its running memory is not shared"
 diff:
   description: The persistent definition of each domain that changes, before and after, without secrets.

@@ -193,7 +193,7 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         warnings=_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
         added=added,
         change=_change(wanted, options, host) if edits else None,
-        waiting=() if restarts else tuple(Waiting(state.name, each.tag, each.reason) for each in live.waiting),
+        waiting=() if restarts else live.waiting,
         result=_result(wanted, live, restarts),
     )
 

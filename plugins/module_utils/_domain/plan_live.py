@@ -88,7 +88,7 @@ def plan_live(
                 hot_plug.append(HotPlug(state.name, state.uuid, tag, xml, config=tag not in before))
                 left = None if left is None else left - 1
         if reason is not None:
-            waiting.append(Waiting(state.name, tag, reason))
+            waiting.append(Waiting(state.name, tag, reason, _named(item, live.get(tag), wanted, host)))
     return LivePlan(tuple(steps), tuple(hot_plug), tuple(waiting))
 
 
@@ -159,6 +159,15 @@ def _reattach(
     new = share.detached_copy(old)
     share.write(new, item.share.only(differences))
     return Reattach(state.name, state.uuid, tag, differences, serialised_element(old), serialised_element(new))
+
+
+def _named(item: Item, running: Share | None, wanted: WantedDomain, host: Host) -> tuple[str, ...]:
+    """The options that a running share has otherwise, as the user knows them: a bind mount is how it is read-only."""
+    if running is None:
+        return ()
+    bound = item.bound_source is not None or running.source in host.binds
+    names = wanted.live_differences[item.share.tag]
+    return tuple("readonly" if name == "source" and bound else name for name in names)
 
 
 def _copy(root: Element, tag: str) -> Element:

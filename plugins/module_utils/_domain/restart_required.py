@@ -30,24 +30,30 @@ MOUNT_UNKNOWN = Reason("mount_unknown", "whether the guest has it mounted is unk
 
 @dataclass(frozen=True)
 class Waiting:
-    """A share that the running domain does not have as the definition says."""
+    """A share that the running domain does not have as its definition says. ``options``: those that differ."""
 
     domain: str
     tag: str
     reason: Reason
+    options: tuple[str, ...] = ()
 
 
 def restart_required(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
     """One entry for each domain and reason, in the order in which they were found."""
-    tags: dict[tuple[str, Reason], list[str]] = {}
+    groups: dict[tuple[str, Reason], list[Waiting]] = {}
     for each in waiting:
-        tags.setdefault((each.domain, each.reason), []).append(each.tag)
+        groups.setdefault((each.domain, each.reason), []).append(each)
     return [
         {
             "domain": domain,
             "reason": reason.code,
-            "tags": found,
-            "message": f"domain {domain} must be shut down and started for {', '.join(found)}: {reason.message}",
+            "tags": [each.tag for each in found],
+            "options": {each.tag: list(each.options) for each in found if each.options},
+            "message": f"domain {domain} must be shut down and started for {_named(found)}: {reason.message}",
         }
-        for (domain, reason), found in tags.items()
+        for (domain, reason), found in groups.items()
     ]
+
+
+def _named(waiting: Iterable[Waiting]) -> str:
+    return ", ".join(f"{' and '.join(each.options)} of {each.tag}" if each.options else each.tag for each in waiting)

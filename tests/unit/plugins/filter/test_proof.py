@@ -76,6 +76,21 @@ def test_of_a_read_only_share_the_failed_write_is_the_proof():
     assert (*directions(row), row["ok"]) == ("ok", "read-only", True)
 
 
+def test_of_a_share_that_waits_to_become_read_only_only_reading_is_proven():
+    waits = {**MEDIA, "waits": True}
+    assert [probe["action"] for probe in probes([waits, DATA], "guest", "n")] == ["check", "check", "write"]
+    assert [probe["action"] for probe in probes([waits, DATA], "hypervisor_reads", "n")] == ["clean", "check", "clean"]
+    both = proven([waits, DATA], answers(None, None), answers(None, None, None), answers(None, None, None))
+    assert [(*directions(row), row["ok"]) for row in both] == [("ok", "waits for a restart", True), ("ok", "ok", True)]
+    assert unproven(both) == []
+
+
+def test_a_share_that_waits_and_cannot_be_read_is_unproven():
+    (row,) = proven([{**MEDIA, "waits": True}], WROTE, answers("gone"), answers(None))
+    assert directions(row) == ("the guest cannot read: gone", "waits for a restart")
+    assert not row["ok"]
+
+
 @pytest.mark.parametrize(
     ("wrote", "guest", "read", "expected"),
     [

@@ -303,3 +303,17 @@ def test_storage_of_another_label_on_the_same_path_is_the_same_storage() -> None
         {"name": "c", "path": "/srv/y", "storage": {"device": "/dev/y"}, "domains": [], "state": "absent"},
     ]
     assert [item["label"] for item in filters.partitions(shares, "absent")] == ["c"]
+
+
+def test_a_share_that_waits_to_become_read_only_is_told_apart():
+    entry = {"domain": "vm1", "reason": "mounted", "tags": ["data"], "options": {"data": ["readonly"]}}
+    listed = [{"name": "data", "path": "/srv/data", "domains": ["vm1", "vm2"], "mount": "/mnt", "readonly": True}]
+
+    def waits(result: Any, domain: str = "vm1") -> bool:
+        (proof,) = filters.proofs(listed, domain, result=result)
+        return "waits" in proof
+
+    assert waits({"restart_required": [entry]})
+    assert not waits({"restart_required": [entry]}, "vm2")
+    assert not waits({"restart_required": [{**entry, "options": {"data": ["cache"]}}]})
+    assert not waits({})

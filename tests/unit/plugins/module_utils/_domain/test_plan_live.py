@@ -82,6 +82,21 @@ def test_what_waits_says_why(live: str, given: dict[str, Any], on: dict[str, Any
     assert len(planned.hot_plug) == (code is None)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "on", "options"),
+    [
+        ({"cache": "always", "queue": 256}, {}, ("queue", "cache")),
+        ({"readonly": True}, {}, ("readonly",)),
+        ({"readonly": True}, {"libvirt": (9, 0, 0)}, ("readonly",)),
+        ({"source": "/srv/other"}, {}, ("source",)),
+    ],
+)
+def test_what_waits_names_its_options(wanted: dict[str, Any], on: dict[str, Any], options: tuple[str, ...]) -> None:
+    domain = state(with_shares("data"), with_shares("data"), mounted={"data": True})
+    (waiting,) = live_plan(domain, item(**wanted), on=host(**on)).waiting
+    assert (waiting.reason.code, set(waiting.options)) == ("mounted", set(options))
+
+
 def test_the_last_free_port_is_given_once() -> None:
     planned = live_plan(state(SHARED, SHARED), item(), item("more", "/srv/more"))
     assert [step.tag for step in planned.hot_plug] == ["data"]

@@ -31,3 +31,12 @@ def test_shares_of_one_domain_that_wait_for_one_reason_are_one_entry() -> None:
 
 def test_nothing_waits() -> None:
     assert restart_required([]) == []
+
+
+def test_a_share_that_runs_otherwise_is_named_with_its_options() -> None:
+    changed = Waiting("vm1", "data", MOUNTED, ("readonly", "cache"))
+    (entry,) = restart_required([changed, Waiting("vm1", "old", MOUNTED)])
+    assert (entry["tags"], entry["options"]) == (["data", "old"], {"data": ["readonly", "cache"]})
+    assert entry["message"].startswith(
+        "domain vm1 must be shut down and started for readonly and cache of data, old: the guest has it mounted"
+    )
