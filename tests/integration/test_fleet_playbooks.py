@@ -91,6 +91,26 @@ def test_a_guest_alone_needs_no_run_of_its_hypervisor(tmp_path: Path, well: dict
     assert run.of("virtiofs_domain", "hv1") == []
 
 
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "missing required arguments: virtiofs_guest_hypervisor"),
+        ({"virtiofs_guest_hypervisor": ""}, "virtiofs_guest_hypervisor is not set"),
+        (
+            {"virtiofs_guest_hypervisor": "nosuch"},
+            "virtiofs_guest_hypervisor is 'nosuch', and the inventory has no such host",
+        ),
+    ],
+    ids=["none", "empty", "unknown"],
+)
+def test_a_guest_whose_hypervisor_is_not_known_is_told_so(
+    tmp_path: Path, well: dict[str, Any], variables: dict[str, Any], sentence: str
+) -> None:
+    run = play(tmp_path, SHARE, {"hv1": well}, {"vm1": {**HERE, **variables}})
+    assert run.returncode != 0
+    assert sentence in run.said("vm1")
+
+
 HOSTILE = "a{{ 1 + 1 }}{% raw %}'\"$(id)"
 
 
