@@ -52,13 +52,15 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 def collections(session: nox.Session) -> Path:
-    """A folder that has the checkout by the name of the collection, which Ansible and Python look for."""
+    """A folder that has the checkout, or a copy, by the name of the collection, which Ansible and Python look for."""
     if HERE.parts[-3:] == NAME:
         return HERE.parents[2]
     place = Path(session.create_tmp()).resolve() / "collections"
     remove_path(place)
     (place / FS).parent.mkdir(parents=True)
     copy_collection(HERE, place / FS)
+    # ansible-test and ansible-lint ask git for the files, and the checkout's own git ignores this folder.
+    session.run("git", "init", "--quiet", "--template=", str(place / FS), external=True, log=False)
     return place
 
 

@@ -39,3 +39,5 @@ if not _found():
     sys.path.insert(0, collections)
 # Some tests start programs that import them as well. ansible-test finds them for itself, but not for those.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [collections, os.environ.get("PYTHONPATH")]))
+# mkfs, sfdisk and the like: on Debian, only root has these folders.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])

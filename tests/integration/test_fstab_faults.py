@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Ent
 from ansible_collections.virtio.fs.plugins.module_utils._partition import plan, read
 from ansible_collections.virtio.fs.plugins.module_utils._partition import wanted as partition_wanted
 from ansible_collections.virtio.fs.plugins.module_utils._partition.steps_mount import Mount
+from ansible_collections.virtio.fs.plugins.module_utils._system import files
 
 pytestmark = pytest.mark.guards_data
 
@@ -195,3 +197,13 @@ def test_an_fstab_that_somebody_keeps_elsewhere_in_a_way_of_their_own(lab: DiskL
     lab.converged({**item, "state": "absent"})
     assert real.read_bytes() == before + ending.encode()
     assert lab.fstab.is_symlink()
+
+
+def test_the_owner_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "fstab"
+    path.write_text("a\n")
+    os.chown(path, 12, 34)
+    path.chmod(0o4604)
+    files.edit(str(path), lambda _text: "b\n")
+    kept = path.stat()
+    assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (12, 34, 0o4604)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mount import bind, mount, remount, unmount, users_of
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import current, on_path
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import current, in_every_namespace, on_path
 
 
 @pytest.fixture
@@ -92,3 +93,23 @@ def test_who_uses_a_mount_is_named(place: str) -> None:
         (user,) = users_of(place)
         assert user.endswith(f"({os.getpid()})")
     assert users_of(place) == ()
+
+
+def test_a_mount_in_another_namespace_is_seen_and_ours_are_listed_once() -> None:
+    child = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", "mount -t tmpfs seen-elsewhere /mnt && exec sleep 60"],
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            mounts = in_every_namespace()
+            if any(mount.source == "seen-elsewhere" for mount in mounts) or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        assert [mount.path for mount in mounts if mount.source == "seen-elsewhere"] == ["/mnt"]
+        assert set(current()) <= set(mounts)
+        assert len(mounts) == len(set(mounts))
+        assert all(mount.source != "seen-elsewhere" for mount in current())
+    finally:
+        child.kill()
+        child.wait()

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ import images  # noqa: E402
 import initrd  # noqa: E402
 import machine  # noqa: E402
 import mirror  # noqa: E402
-import relay  # noqa: E402
 import topology  # noqa: E402
 from machine import LabError  # noqa: E402
 
@@ -167,27 +164,3 @@ def test_an_image_of_an_old_recipe_goes_only_when_no_lab_runs(tmp_path: Path, mo
     assert not old.exists()
     assert now.exists()
     assert other.exists()
-
-
-def test_the_relay_passes_bytes_both_ways_and_says_nothing_where_nobody_listens() -> None:
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as probe:
-            free = probe.getsockname()[1]
-            probe.close()
-            relay.forward(here, ("127.0.0.1", free), here, server.getsockname())
-
-            def echo() -> None:
-                accepted, _peer = server.accept()
-                with accepted:
-                    accepted.sendall(accepted.recv(100).upper())
-
-            threading.Thread(target=echo, daemon=True).start()
-            with socket.create_connection(("127.0.0.1", free), timeout=10) as caller:
-                caller.sendall(b"hello")
-                assert caller.recv(100) == b"HELLO"
-            server.close()
-            with socket.create_connection(("127.0.0.1", free), timeout=10) as caller:
-                assert caller.recv(100) == b""
-    finally:
-        os.close(here)

@@ -46,20 +46,6 @@ def test_a_filesystem_that_may_not_answer_is_not_asked():
     assert (found.exists, found.size, found.sheltered) == (None, None, None)
 
 
-@pytest.mark.parametrize(("mode", "sheltered"), [(0o700, True), (0o750, True), (0o711, False), (0o755, False)])
-def test_a_closed_directory_above_shelters_and_the_shared_one_does_not(mode: int, sheltered: bool):
-    # Not below pytest's own directory, which is closed itself.
-    parent = Path("/var/tmp") / f"virtiofs-sheltered-{os.getpid()}"
-    (parent / "data").mkdir(parents=True)
-    try:
-        (parent / "data").chmod(0o700)
-        parent.chmod(mode)
-        assert sources.read_source(str(parent / "data"), mountinfo.current(), ()).sheltered is sheltered
-    finally:
-        (parent / "data").rmdir()
-        parent.rmdir()
-
-
 def test_the_memory_directory_is_what_qemu_conf_says(tmp_path: Path):
     assert sources.memory_setting('#memory_backing_dir = "/x"\n') == "/var/lib/libvirt/qemu/ram"
     assert sources.memory_setting('user = "root"\n memory_backing_dir = "/ram"\n') == "/ram"

@@ -47,16 +47,6 @@ def test_mode_and_extended_attributes_are_kept(tmp_path: Path) -> None:
     assert os.getxattr(path, "user.note") == b"kept"
 
 
-def test_the_owner_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "fstab"
-    path.write_text("a\n")
-    os.chown(path, 12, 34)
-    path.chmod(0o4604)
-    files.edit(str(path), lambda _text: "b\n")
-    kept = path.stat()
-    assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (12, 34, 0o4604)
-
-
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     target = tmp_path / "real" / "fstab"
