@@ -68,6 +68,25 @@ def unmounted(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[st
     return {domain: tags for domain, tags in released.items() if tags}
 
 
+def refusals(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, str]:
+    """The domains of a hypervisor whose guests could not mount what they would get, with a sentence that says why.
+
+    Each was asked before; one that was not has nothing to say.
+    """
+    found: dict[str, str] = {}
+    for guest in guests:
+        host = variables[guest]
+        answer = host.get("virtiofs_guest_check")
+        if host.get("virtiofs_guest_hypervisor") != hypervisor or not isinstance(answer, Mapping):
+            continue
+        if answer.get("skipped") or "mounts" in answer:
+            continue
+        why = "it could not be reached" if answer.get("unreachable") else str(answer.get("msg", "it gave no answer"))
+        domain = host.get("virtiofs_guest_domain", guest)
+        found[domain] = f"domain {domain} is not restarted for what its guest {guest} could not mount: {why}"
+    return found
+
+
 def in_use(variables: Any, guests: Iterable[str], hypervisor: str) -> dict[str, list[str]]:
     """What the guests of a hypervisor have mounted, by domain, where every guest that says it is there has told."""
     found: dict[str, set[str]] = {}
@@ -105,6 +124,7 @@ class FilterModule:
         return {
             "held_up": held_up,
             "in_use": in_use,
+            "refusals": refusals,
             "unknown_shares": unknown_shares,
             "unmounted": unmounted,
             "waiting": waiting,

@@ -156,6 +156,14 @@ options:
     type: str
     choices: [config, live, restart]
     default: live
+  keep_running:
+    description:
+      - Domains, by name or UUID, that O(apply=restart) does not restart in this run, as with V(live). The playbooks
+        name those whose guests could not mount what they would get.
+      - A domain with a dead virtiofsd is restarted all the same.
+    type: list
+    elements: str
+    default: []
   restart_parallel:
     description: How many domains are restarted at a time, at least 1.
     type: int
@@ -359,6 +367,7 @@ def main() -> None:
             "memory": {"type": "str", "choices": ["memfd", "file", "hugepages"], "default": "memfd"},
             "numa_cell": {"type": "str", "choices": ["auto", "always"], "default": "auto"},
             "apply": {"type": "str", "choices": ["config", "live", "restart"], "default": "live"},
+            "keep_running": {"type": "list", "elements": "str", "default": []},
             "restart_parallel": {"type": "int", "default": 1},
             "shutdown_timeout": {"type": "int", "default": 120},
             "force_off": {"type": "bool", "default": False},

@@ -128,6 +128,12 @@ options:
       - An empty list needs O(confirm_empty).
     type: bool
     default: false
+  preflight:
+    description:
+      - Only fail where O(mounts) could not be had, because of the kernel, a path or a line of O(fstab), and change
+        nothing. That a share is not there yet is no failure. For asking a guest before its domain is restarted.
+    type: bool
+    default: false
 notes:
   - A share that is needed before the root filesystem is mounted (as C(/usr)) also needs the module in the
     initramfs, for example C(virtiofs) in C(/etc/initramfs-tools/modules) or C(add_drivers) of dracut. This
@@ -274,6 +280,7 @@ def main() -> None:
             "exclusive_system": {"type": "bool", "default": False},
             "list_name": {"type": "str"},
             "prune": {"type": "bool", "default": False},
+            "preflight": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -53,8 +53,15 @@ def guest(*mounts: Mount, fstab: str = "", **other: Any) -> GuestState:
 def wanted_mounts(*items: dict[str, Any], exclusive: bool = False, **options: Any) -> Wanted:
     """The items as the module takes them, the share media on /srv/media where they do not say."""
     mounts = [{"tag": "media", "path": "/srv/media", **item} for item in items]
-    given = {"confirm_empty": True, "exclusive_system": False, "list_name": None, "prune": False, "wait": 30, **options}
-    return wanted({"mounts": mounts, "exclusive": exclusive, **given})
+    given = {
+        "confirm_empty": True,
+        "exclusive_system": False,
+        "list_name": None,
+        "prune": False,
+        "preflight": False,
+        "wait": 30,
+    }
+    return wanted({"mounts": mounts, "exclusive": exclusive, **given, **options})
 
 
 def plan_for(state: GuestState, *items: dict[str, Any], exclusive: bool = False, **options: Any) -> Plan:

@@ -62,7 +62,16 @@ def not_allowed_again(not_allowed, converge):
 
 
 @pytest.fixture(scope="session")
-def allowed(not_allowed_again, converge):
+def refused(not_allowed_again, converge, machine):
+    """Allowed, but the guest has something else where the share is to be mounted."""
+    machine("vm1").check("mkdir -p /srv/one && mount -t tmpfs somebody /srv/one")
+    after = converge(ONE, "restart")
+    machine("vm1").check("umount /srv/one")
+    return after
+
+
+@pytest.fixture(scope="session")
+def allowed(refused, converge):
     return converge(ONE, "restart")
 
 
@@ -84,6 +93,15 @@ def test_what_waits_is_reported_with_its_reason(not_allowed):
     (pending,) = not_allowed.pending
     assert "vm1" in pending
     assert "memory" in pending
+
+
+def test_a_guest_that_could_not_mount_is_asked_before_and_its_domain_runs_on(refused, before):
+    assert refused.seen["vm1"] == before["vm1"]
+    assert refused.run.returncode != 0
+    said = str(refused.run.named("Tell which domains are not restarted, and why", "hv1").message)
+    assert (
+        "domain vm1 is not restarted for what its guest vm1 could not mount: share one, path: somebody (tmpfs)" in said
+    )
 
 
 def test_what_waits_is_reported_every_time_and_is_no_change(not_allowed_again):

@@ -25,7 +25,11 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
     ShareMemory,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._domain.plan_live import LivePlan, plan_live
-from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import Waiting, restart_required
+from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import (
+    DAEMON_DEAD,
+    Waiting,
+    restart_required,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain.rules import check_host, check_images, check_sources
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
@@ -171,7 +175,7 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         # What most domains of a fleet are.
         return _DomainPlan(result=_result(wanted, live, False))
     added = tuple(item for item in wanted.present if item.share.tag not in before)
-    restarts = bool(live.waiting) and options.apply == "restart"
+    restarts = options.apply == "restart" and _may_restart(state, live, options)
     if restarts:
         live = LivePlan(waiting=live.waiting)
     steps: list[Any] = [
@@ -196,6 +200,12 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         waiting=() if restarts else live.waiting,
         result=_result(wanted, live, restarts),
     )
+
+
+def _may_restart(state: DomainState, live: LivePlan, options: Options) -> bool:
+    """Whether something waits for it. With a dead daemon nothing in the guest is worth running on for."""
+    kept = state.name in options.keep_running or state.uuid in options.keep_running
+    return any(each.reason == DAEMON_DEAD or not kept for each in live.waiting)
 
 
 def _last_steps(

@@ -57,6 +57,7 @@ class Options:
     memory: str = "memfd"
     numa_cell: str = "auto"
     apply: str = "live"
+    keep_running: tuple[str, ...] = ()
     restart_parallel: int = 1
     shutdown_timeout: float = 120
     force_off: bool = False
@@ -106,7 +107,8 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
 
 def _options(given: Mapping[str, Any]) -> Options:
     taken = {field.name: given[field.name] for field in dataclasses.fields(Options)}
-    return Options(**{**taken, "domains": tuple(given["domains"])})
+    lists = {name: tuple(given[name]) for name in ("domains", "keep_running")}
+    return Options(**{**taken, **lists})
 
 
 def _item(entry: Mapping[str, Any]) -> Item:

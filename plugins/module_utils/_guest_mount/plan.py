@@ -66,8 +66,12 @@ def plan(wanted: Wanted, state: GuestState) -> Plan:
     # A share that moves is to be mounted besides.
     also = [[] if each.item.path in others.moves else _also_mounted_on(state, each, going) for each in items]
     boot_steps, boot_changes = _module_at_boot(state.kernel, lines, [*items, *moved])
+    steps = (*_in_order(state, items, moved), *boot_steps)
+    if wanted.preflight:
+        # What refuses has refused by now.
+        return Plan(result={"mounts": []})
     return Plan(
-        steps=(*_in_order(state, items, moved), *boot_steps),
+        steps=steps,
         changes=(*(each.change for each in (*items, *moved)), *boot_changes),
         warnings=(
             *(warning for each in items for warning in each.warnings),
@@ -114,7 +118,7 @@ def _refuse_used(state: GuestState, others: Unlisted) -> None:
             raise VirtiofsError(
                 at(f"share {line.spec}", "path") + f"it is to move from {line.mount_point} to "
                 f"{others.moves[line.mount_point]}, but {line.mount_point} is in use by {', '.join(users)}: "
-                "nothing was changed, let go of it and run it again"
+                "nothing was changed; end that and run it again"
             )
 
 

@@ -66,6 +66,8 @@ class WantedMount:
 class Wanted:
     """The options of the module, checked. ``exclusive``: and no other line of virtiofs in fstab.
 
+    ``preflight``: only whether all of it could be done, when the shares are there.
+
     ``prune``: and no other one that bears the mark of ``list_name``. ``exclusive_system``: not even one that the guest
     itself stands on.
     """
@@ -75,6 +77,7 @@ class Wanted:
     exclusive_system: bool = False
     list_name: str | None = None
     prune: bool = False
+    preflight: bool = False
 
 
 def wanted(options: Mapping[str, Any]) -> Wanted:
@@ -96,7 +99,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         raise VirtiofsError(at("prune") + "it needs list_name, which marks what may be taken away")
     mounts = tuple(_item(given, list_name) for given in options["mounts"])
     _check_across(mounts)
-    return Wanted(mounts, exclusive, options["exclusive_system"], list_name, prune)
+    return Wanted(mounts, exclusive, options["exclusive_system"], list_name, prune, options["preflight"])
 
 
 def _check_across(mounts: Sequence[WantedMount]) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtio.fs.plugins.filter.fleet import held_up, in_use, unknown_shares, unmounted, waiting
+from ansible_collections.virtio.fs.plugins.filter.fleet import (
+    held_up,
+    in_use,
+    refusals,
+    unknown_shares,
+    unmounted,
+    waiting,
+)
 
 
 def entry(reason: str, domain: str = "vm1", tags: tuple[str, ...] = ("data",)) -> dict[str, Any]:
@@ -116,3 +123,23 @@ def test_what_a_domain_has_in_use_is_known_when_every_guest_that_is_it_has_told(
         "vm4": guest("x", of="hv2"),
     }
     assert in_use(hosts, hosts, "hv1") == {"vm1": ["a", "b", "c"], "vm3": []}
+
+
+def test_a_guest_that_could_not_mount_keeps_its_domain_running():
+    variables = {
+        "well": {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_check": {"mounts": [], "changed": False}},
+        "taken": {
+            "virtiofs_guest_hypervisor": "hv1",
+            "virtiofs_guest_domain": "vm7",
+            "virtiofs_guest_check": {"msg": "share data, path: /dev/sdb1 (ext4) is mounted there, on /mnt"},
+        },
+        "away": {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_check": {"unreachable": True, "msg": "no route"}},
+        "not asked": {"virtiofs_guest_hypervisor": "hv1", "virtiofs_guest_check": {"skipped": True}},
+        "elsewhere": {"virtiofs_guest_hypervisor": "hv2", "virtiofs_guest_check": {"msg": "no"}},
+        "never": {"virtiofs_guest_hypervisor": "hv1"},
+    }
+    assert refusals(variables, list(variables), "hv1") == {
+        "vm7": "domain vm7 is not restarted for what its guest taken could not mount: share data, path: "
+        "/dev/sdb1 (ext4) is mounted there, on /mnt",
+        "away": "domain away is not restarted for what its guest away could not mount: it could not be reached",
+    }

@@ -32,6 +32,7 @@ from ansible_collections.virtio.fs.tests.unit.domain_documents import MEMFD, PCI
 from ansible_collections.virtio.fs.tests.unit.domain_surroundings import (
     BARE,
     SHARED,
+    UUID,
     C,
     absent,
     host,
@@ -173,6 +174,20 @@ def test_nothing_restarts_unasked_or_for_nothing() -> None:
     assert not any(isinstance(step, Restart) for step in plan_for(state(BARE, BARE), item()).steps)
     assert plan_for(state(with_shares("data"), with_shares("data")), item(), apply="restart").steps == ()
     assert kinds(plan_for(state(BARE), item(), apply="restart")) == [Define]
+
+
+@pytest.mark.parametrize(
+    ("keep", "dead", "restarts"),
+    [((), (), True), (("vm1",), (), False), ((UUID,), (), False), (("vm2",), (), True), (("vm1",), ("data",), True)],
+)
+def test_a_domain_that_is_to_go_on_running_is_not_restarted(
+    keep: tuple[str, ...], dead: tuple[str, ...], restarts: bool
+) -> None:
+    bare = with_shares("data").replace("mode='shared'", "mode='private'")
+    domain = state(bare, bare, dead=frozenset(dead))
+    plan = plan_for(domain, item(), item("more", "/srv/more"), apply="restart", keep_running=keep)
+    assert (Restart in kinds(plan)) is restarts
+    assert bool(plan.result["restart_required"]) is not restarts
 
 
 def test_restarts_in_parallel() -> None:

@@ -294,7 +294,7 @@ def test_a_move_is_refused_with_the_users_of_the_old_path_before_anything_is_cha
         plan_for(used, {}, list_name="hv1")
     assert str(error.value) == (
         "share media, path: it is to move from /old to /srv/media, but /old is in use by bash (12), vi (13): "
-        "nothing was changed, let go of it and run it again"
+        "nothing was changed; end that and run it again"
     )
 
 
@@ -341,3 +341,15 @@ def test_with_prune_the_shares_are_told_that_are_in_use_in_the_end() -> None:
     assert plan_for(still, {}, list_name="hv1", prune=True).result["in_use"] == ["far", "gone", "media"]
     assert plan_for(guest(), {"state": "present"}, list_name="hv1", prune=True).result["in_use"] == []
     assert plan_for(guest(), {}, list_name="hv1", prune=True).result["in_use"] == ["media"]
+
+
+def test_a_preflight_refuses_what_a_run_would_refuse_and_does_nothing_else() -> None:
+    absent = guest(kernel={"tags": frozenset()})
+    assert plan_for(absent, {}).not_yet
+    asked = plan_for(absent, {}, preflight=True)
+    assert (asked.steps, asked.changes, asked.not_yet, asked.warnings) == ((), (), (), ())
+    taken = guest(mount("other", "/srv/media", fstype="ext4"))
+    with pytest.raises(VirtiofsError, match="is mounted there"):
+        plan_for(taken, {}, preflight=True)
+    with pytest.raises(VirtiofsError, match="has no virtiofs"):
+        plan_for(guest(kernel={"loaded": False, "loadable": False}), {}, preflight=True)
