@@ -145,8 +145,8 @@ def test_a_command_can_be_typed(listing: Listing):
             assert os.access(ROOT / program, os.X_OK), program
         else:
             assert program in {
-                "ansible", "ansible-galaxy", "ansible-inventory", "cat", "chcon", "chmod", "git", "id", "mount",
-                "restorecon", "semanage", "systemctl", "umount", "virsh",
+                "ansible", "ansible-galaxy", "ansible-inventory", "ausearch", "cat", "chcon", "chmod", "git", "id",
+                "ls", "mount", "pacman", "restorecon", "semanage", "systemctl", "umount", "virsh",
             }, program  # fmt: skip
 
 

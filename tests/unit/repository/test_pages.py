@@ -104,6 +104,15 @@ def test_every_guide_is_in_the_readme_and_on_the_site():
     assert sorted(name for section in sections for name in section["toctree"]) == GUIDES
 
 
+def test_the_page_of_platforms_names_what_they_were_checked_by():
+    seen = yaml.safe_load(_page("tests/fixtures/platforms.yml"))
+    sources = [one["source"] for kind in seen.values() for one in kind.values()]
+    page = _page("docs/docsite/rst/guide_platforms.rst")
+    addresses = {found for source in sources for found in re.findall(r"https://[^\s,]+", source)}
+    assert len(addresses) >= 4
+    assert sorted(address for address in addresses if address not in page) == []
+
+
 def test_every_repository_link_of_the_site_is_the_one_of_galaxy():
     repository = yaml.safe_load(_page("galaxy.yml"))["repository"]
     links = yaml.safe_load(_page("docs/docsite/links.yml"))
