@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -168,6 +169,19 @@ def test_an_interruption_ends_all_that_run_beside_each_other(tmp_path: Path):
         run.side_by_side([("one", 60, _sleeps(60)), ("two", 60, _sleeps(60)), ("three", 60, _sleeps(60))])
     assert time.monotonic() - begun < 20
     assert sorted((row.name, row.outcome) for row in run.rows) == [("one", "stopped"), ("two", "stopped")]
+
+
+def test_script_test_runs_every_session_that_nox_runs_by_default():
+    """One that was only in noxfile.py would guard nothing."""
+    noxfile = (ROOT / "noxfile.py").read_text()
+    ours = re.findall(r"^@nox\.session(?:\(name=\"([\w-]+)\"\))?\ndef (\w+)", noxfile, re.MULTILINE)
+    brought = re.findall(r"^\[sessions\.(\w+)\]", (ROOT / "antsibull-nox.toml").read_text(), re.MULTILINE)
+    sessions = {name or function for name, function in ours} | {name.replace("_", "-") for name in brought}
+    assert len(sessions) > 5
+    run = (ROOT / "script/run_tests.py").read_text()
+    calls = " ".join(re.findall(r"nox\(([^)]*)\)", run))
+    assert 'tests("tests/unit")' in run
+    assert sorted(name for name in sessions - {"unit"} if f'"{name}"' not in calls) == []
 
 
 def test_a_signal_interrupts_and_the_next_one_does_not():
