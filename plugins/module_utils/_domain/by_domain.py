@@ -111,7 +111,7 @@ def by_domain(
     return tuple(
         WantedDomain(
             group.state,
-            _realised(group.state, group.items.values(), host),
+            _as_elements(group.state, group.items.values(), host),
             options.exclusive,
             options.exclusive_system,
         )
@@ -119,9 +119,9 @@ def by_domain(
     )
 
 
-def _realised(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
+def _as_elements(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
     existing = state.config_shares
-    return tuple([readonly_bind.realised(item, state.uuid, existing.get(item.share.tag), host) for item in items])
+    return tuple([readonly_bind.as_element(item, state.uuid, existing.get(item.share.tag), host) for item in items])
 
 
 def _tags(state: DomainState) -> tuple[str, ...]:

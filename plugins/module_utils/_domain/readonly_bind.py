@@ -44,8 +44,10 @@ def enforced(share: Share, host: Host) -> bool:
     return daemon is None or (daemon.flavour == "rust" and daemon.version >= _VIRTIOFSD)
 
 
-def realised(item: Item, uuid: str, existing: Share | None, host: Host) -> Item:
-    """The item with the source and the ``readonly`` that its element shall have. Pure.
+def as_element(item: Item, uuid: str, existing: Share | None, host: Host) -> Item:
+    """Decide how a read-only share is read-only here: the item as its element shall say it. Pure.
+
+    By ``<readonly/>``, or by a bind mount as its source. Then the element is writable, and ``bound_source`` is set.
 
     A bind mount that is there stays until the share changes otherwise, also where ``<readonly/>`` has become
     possible: replacing it would detach a running share for nothing.
@@ -70,7 +72,7 @@ def realised(item: Item, uuid: str, existing: Share | None, host: Host) -> Item:
 
 
 def steps_before(items: Iterable[Item], host: Host, fstab: str) -> tuple[BindReadOnly, ...]:
-    """The bind mounts that these realised items still lack. Pure."""
+    """The bind mounts that these items, as elements, still lack. Pure."""
     made = []
     for item in items:
         if item.bound_source is None or item.share.source is None:

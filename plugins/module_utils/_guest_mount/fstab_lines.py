@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines of fstab that are shares: which item has which, and what an item writes. Pure."""
+"""The lines of fstab that are shares: which item has which, and the last look when one is written. Pure.
+
+What a line says is decided by ``WantedMount.line``.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import restart_required
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
@@ -19,6 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemo
 from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import dotted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 UNKNOWN = "unknown"
@@ -80,7 +82,9 @@ def _share(share: Share) -> dict[str, Any]:
     options = share.options
     if isinstance(options.get("idmap"), IdMap):
         options["idmap"] = adopt.idmap(options["idmap"])
-    return {"tag": share.tag, "source": share.source, **options, "readonly": bool(share.readonly)}
+    # Where libvirt cannot enforce it, the source is a read-only bind mount of ours, and the element says nothing.
+    bound = share.source is not None and within(share.source, readonly_bind.ROOT)
+    return {"tag": share.tag, "source": share.source, **options, "readonly": bool(share.readonly) or bound}
 
 
 def _guest_mounts(domain: Domain) -> Any:

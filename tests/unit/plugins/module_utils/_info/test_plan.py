@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._info.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import document, domain, facts, filesystem, source
@@ -36,3 +37,9 @@ def test_the_list_is_made_when_it_is_asked_for() -> None:
     state = facts(domain(DATA))
     assert "as_shares" not in plan(Wanted(), state).result
     assert [each["name"] for each in plan(Wanted(as_shares=True), state).result["as_shares"]] == ["data"]
+
+
+def test_a_share_of_a_read_only_bind_mount_is_read_only() -> None:
+    bound = document(filesystem("data", f"{readonly_bind.ROOT}/vm1-0123456789abcdef"), filesystem("other"))
+    (found,) = plan(Wanted(), facts(domain(bound))).result["domains"]
+    assert [(share["tag"], share["readonly"]) for share in found["config"]] == [("data", True), ("other", False)]
