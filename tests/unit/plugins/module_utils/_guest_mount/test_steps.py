@@ -51,6 +51,18 @@ def test_a_mount_that_fails_takes_its_directories_back(tmp_path: Path) -> None:
     assert [str(each) for each in tmp_path.rglob("*")] == [str(tmp_path / "kept")]
 
 
+def test_what_a_share_hid_that_went_is_looked_at_when_it_is_mounted(tmp_path: Path) -> None:
+    """When this was planned, another share was mounted above it, and had the directory."""
+    path = tmp_path / "new" / "media"
+    with pytest.raises(VirtiofsError, match="no-such-share") as error:
+        Mount("no-such-share", str(path), ("rw",)).apply(Guest("/nowhere/fstab", 1))
+    assert "does not exist" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "new").symlink_to("/etc")
+    with pytest.raises(VirtiofsError, match=rf"^share no-such-share, path: {tmp_path}/new is a symbolic link"):
+        Mount("no-such-share", str(path), ("rw",)).apply(Guest("/nowhere/fstab", 1))
+
+
 @pytest.mark.parametrize("before", [None, "no-such-share {path} virtiofs ro 0 0\n"], ids=["no line", "another line"])
 def test_an_automount_that_fails_puts_fstab_back(tmp_path: Path, before: str | None) -> None:
     path = tmp_path / "media"
