@@ -222,8 +222,9 @@ problems:
   description:
     - What is wrong, the worst first.
     - C(what) is one of V(daemon_dead), V(stale_mount), V(source_unmounted), V(source_missing), V(daemon_missing),
-      V(hypervisor_too_old), V(memory_not_shared), V(memory_directory_small), V(drift), V(not_mounted_in_guest),
-      V(left_mounted_in_guest), V(open_files_low), V(mount_not_hardened), V(parent_open), V(migration_blocked).
+      V(hypervisor_too_old), V(memory_not_shared), V(memory_directory_small), V(drift), V(saved_with_shares),
+      V(not_mounted_in_guest), V(left_mounted_in_guest), V(open_files_low), V(mount_not_hardened), V(parent_open),
+      V(migration_blocked), V(save_may_not_start).
   returned: success
   type: list
   elements: dict

@@ -29,7 +29,7 @@ _BAD = (
     "hypervisor_too_old",
     "memory_not_shared",
 )
-_NOTES = ("open_files_low", "parent_open", "migration_blocked")
+_NOTES = ("open_files_low", "parent_open", "migration_blocked", "save_may_not_start")
 
 UNREACHABLE = "It could not be reached"
 

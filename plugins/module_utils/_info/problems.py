@@ -60,12 +60,14 @@ _ORDER = (
     "memory_not_shared",
     "memory_directory_small",
     "drift",
+    "saved_with_shares",
     "not_mounted_in_guest",
     "left_mounted_in_guest",
     "open_files_low",
     "mount_not_hardened",
     "parent_open",
     "migration_blocked",
+    "save_may_not_start",
 )
 
 
@@ -121,6 +123,7 @@ def _of_domain(domain: Domain, state: State) -> Iterator[Problem]:
     for daemon in domain.daemons:
         if daemon.tag not in domain.state.dead:
             yield from _of_daemon(domain, daemon, state)
+    yield from _saved(domain)
     yield from _drift(domain, state)
     yield from _in_guest(domain)
 
@@ -288,6 +291,8 @@ def _migration(state: State) -> Iterator[Problem]:
         lacking.append(f"QEMU {dotted(_MIGRATION_QEMU)} (this is {dotted(host.qemu)})")
     if host.virtiofsd is not None and _MIGRATION_FEATURE not in host.virtiofsd.features:
         lacking.append(f"virtiofsd 1.11 (this is {host.virtiofsd.name})")
+    if not lacking:
+        yield from _saves(state)
     if lacking:
         yield _problem(
             "migration_blocked",
@@ -295,6 +300,34 @@ def _migration(state: State) -> Iterator[Problem]:
             "cannot be migrated, saved, or suspended when the hypervisor shuts down, as long as there are shares",
             f"it takes {' and '.join(lacking)}; until then shut them down instead",
         )
+
+
+def _saves(state: State) -> Iterator[Problem]:
+    """Seen with virtiofsd 1.13.2 and 1.14: it saves a file that is open and deleted, and cannot bring it back."""
+    names = [domain.name for domain in state.domains if any(each.starts_again is False for each in domain.daemons)]
+    if names:
+        yield _problem(
+            "save_may_not_start",
+            f"domains {', '.join(names)}" if len(names) > 1 else f"domain {names[0]}",
+            "a save can succeed and never start again, when a program in the guest has a file of a share open that was "
+            "deleted",
+            "shut guests down instead of saving them (libvirt-guests: ON_SHUTDOWN=shutdown); the guide on saves tells "
+            "how a save that does not start is rescued",
+        )
+
+
+def _saved(domain: Domain) -> Iterator[Problem]:
+    if not (domain.state.managed_save and domain.config):
+        return
+    tags = ", ".join(domain.config)
+    since = "" if domain.saved is None else f" since {domain.saved}"
+    yield _problem(
+        "saved_with_shares",
+        f"domain {domain.name}",
+        f"it is saved{since} with its shares ({tags}): leave their directories alone, and it may not start",
+        "start it; when that fails with 'load of migration failed', the guide on saves tells how it starts and loses "
+        "nothing but a deleted file",
+    )
 
 
 def memory_backing(root: Any) -> str:

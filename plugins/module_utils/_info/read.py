@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,8 @@ def _read_states(hypervisor: Hypervisor, names: Sequence[str]) -> list[DomainSta
 def _with_guests(hypervisor: Hypervisor, states: Sequence[DomainState], fstab: bool) -> list[Domain]:
     def read_guest(state: DomainState) -> Domain:
         if state.live is None:
-            return Domain(state, mounts=())
+            saved = sources.read_saved(hypervisor.uri, state.name) if state.managed_save else None
+            return Domain(state, mounts=(), saved=saved)
         if not any(True for root in (state.config.root, state.live.root) for dummy in domain_xml_share.elements(root)):
             return Domain(state, mounts=())
         agent_command = None if state.paused else hypervisor.agent(state.uuid)
@@ -108,7 +110,7 @@ def _with_daemons(hypervisor: Hypervisor, domain: Domain, mounts: Sequence[Mount
     for tag, share in domain.live.items():
         pid = None if tag in domain.state.dead else pids.get(tag)
         daemons.append(sources.read_daemon(tag, pid, share.binary, mounts))
-    return Domain(domain.state, _ordered(daemons), domain.mounts, domain.fstab)
+    return dataclasses.replace(domain, daemons=_ordered(daemons))
 
 
 def _ordered(daemons: list[Daemon]) -> tuple[Daemon, ...]:

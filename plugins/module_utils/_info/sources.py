@@ -10,6 +10,7 @@ import glob
 import os
 import posixpath
 import re
+import time
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
@@ -25,6 +26,9 @@ QEMU_CONF = "/etc/libvirt/qemu.conf"
 _MEMORY_DIRECTORY = "/var/lib/libvirt/qemu/ram"
 
 _MEMORY_SETTING = re.compile(r'^\s*memory_backing_dir\s*=\s*"([^"]+)"', re.MULTILINE)
+
+# Where libvirt puts what managedsave saves: qemu_conf.c, saveDir.
+_SAVES = {"qemu:///system": "/var/lib/libvirt/qemu/save"}
 
 _GROUP_SEARCH, _OTHER_SEARCH = 0o010, 0o001
 
@@ -72,7 +76,24 @@ def read_daemon(tag: str, pid: int | None, binary: str | None, mounts: Sequence[
         files_limit=_files_limit(_text(f"/proc/{pid}/limits")),
         files_open=_files_open(pid),
         serves=_serves(pid, mountinfo.on_path(mounts, "/")),
+        starts_again=_starts_again(_text(f"/proc/{pid}/cmdline")),
     )
+
+
+def read_saved(uri: str, name: str) -> str | None:
+    """When libvirt saved the memory of a domain (qemu_driver.c, qemuDomainManagedSavePath), to the minute in UTC."""
+    directory = _SAVES.get(uri)
+    if directory is None:
+        return None
+    try:
+        when = os.stat(os.path.join(directory, f"{name}.save")).st_mtime
+    except OSError:
+        return None
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when))
+
+
+def _starts_again(cmdline: str | None) -> bool | None:
+    return None if not cmdline else "--migration-on-error=guest-error" in cmdline.split("\0")
 
 
 def read_memory_directory(configuration: str | None = None) -> MemoryDirectory | None:

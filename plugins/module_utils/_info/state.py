@@ -23,7 +23,7 @@ class Daemon:
     """The virtiofsd of one running share. None: cannot be seen from here (another user's process).
 
     ``serves`` is the filesystem and the directory in it that the daemon has as its root, as the kernel names
-    them: (``8:1``, ``/data``).
+    them: (``8:1``, ``/data``). ``starts_again``: what it is told lets a saved guest start whatever became of its files.
     """
 
     tag: str
@@ -32,6 +32,7 @@ class Daemon:
     files_limit: int | None = None
     files_open: int | None = None
     serves: tuple[str, str] | None = None
+    starts_again: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,16 @@ class MemoryDirectory:
 
 @dataclass(frozen=True)
 class Domain:
-    """``mounts`` and ``fstab`` are the guest's own, None where its agent does not tell."""
+    """``mounts`` and ``fstab`` are the guest's own, None where its agent does not tell.
+
+    ``saved`` is when its memory was saved, as a person writes it; None where it is not, or that is unknown.
+    """
 
     state: DomainState
     daemons: tuple[Daemon, ...] = ()
     mounts: tuple[Mount, ...] | None = None
     fstab: tuple[Entry, ...] | None = None
+    saved: str | None = None
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,21 @@ def test_memory_files_must_fit_all_together():
 
 def test_memory_that_is_no_file_needs_no_room():
     assert found(facts(domain(document(mib=1024)), memory_directory=MemoryDirectory("/ram", 0))) == []
+
+
+@pytest.mark.parametrize(
+    ("starts_again", "host", "told"), [(False, NEW, 1), (True, NEW, 0), (None, NEW, 0), (False, OLD, 0)]
+)
+def test_a_save_that_may_not_start_is_told_where_saves_are_possible(starts_again: bool | None, host: Any, told: int):
+    daemon = Daemon("data", pid=7, files_limit=10**6, starts_again=starts_again)
+    state = dataclasses.replace(with_daemon(daemon), host=host)
+    assert [what for what, _where in found(state)].count("save_may_not_start") == told
+
+
+def test_a_domain_that_is_saved_with_shares_is_told_with_its_tags_and_the_time():
+    saved = domain(document(filesystem("a"), filesystem("b")), saved="1970-01-01 00:00 UTC")
+    saved = dataclasses.replace(saved, state=dataclasses.replace(saved.state, managed_save=True))
+    (problem,) = [each for each in problems(facts(saved)) if each["what"] == "saved_with_shares"]
+    assert problem["message"].startswith("it is saved since 1970-01-01 00:00 UTC with its shares (a, b): ")
+    bare = dataclasses.replace(domain(document()), state=dataclasses.replace(saved.state, config=document()))
+    assert "saved_with_shares" not in dict(found(facts(bare)))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,29 @@ def test_a_process_as_it_is():
 def test_a_process_that_is_gone_tells_nothing():
     gone = sources.read_daemon("data", 2**22 + 1, None, mountinfo.current())
     assert (gone.files_open, gone.files_limit, gone.serves) == (None, None, None)
+
+
+def test_when_a_domain_was_saved_is_the_time_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_SAVES", {"qemu:///system": str(tmp_path)})
+    (tmp_path / "vm1.save").touch()
+    os.utime(tmp_path / "vm1.save", (60, 60))
+    assert sources.read_saved("qemu:///system", "vm1") == "1970-01-01 00:01 UTC"
+    assert sources.read_saved("qemu:///system", "vm2") is None
+    assert sources.read_saved("test:///default", "vm1") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (("sleep", "60"), False),
+        (("sh", "-c", "read line", "--migration-on-error=guest-error"), True),
+        (("sh", "-c", "read line", "--migration-on-error=guest-errors"), False),
+    ],
+)
+def test_a_daemon_tells_whether_it_would_start_again(words: tuple[str, ...], again: bool) -> None:
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as daemon:
+        try:
+            found = sources.read_daemon("data", daemon.pid, None, mountinfo.current())
+        finally:
+            daemon.kill()
+    assert found.starts_again is again
