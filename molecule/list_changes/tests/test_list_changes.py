@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 
 import pytest
 from proof import domains, mounts
@@ -101,7 +100,7 @@ def shared(hv1, machine, look):
 @pytest.fixture(scope="session")
 def busy(shared, machine, look):
     """The mount point changes while a program stands in the old one."""
-    machine("vm1").check("cd /srv/kept && setsid sleep 900 >/dev/null 2>&1 </dev/null & echo $! >/run/proof-user")
+    machine("vm1").check("cd /srv/kept; setsid sleep 900 >/dev/null 2>&1 </dev/null & echo $! >/run/proof-user")
     done = run([MOVED, LEAVES, LAST])
     seen = look()
     machine("vm1").check("kill $(cat /run/proof-user); rm /run/proof-user")
@@ -160,7 +159,8 @@ def guest_was_off(renamed_by_absent, hv1, machine, look):
     off = run([AGAIN], limit="hv1", virtiofs_host_prune=True)
     hv1.check("virsh start vm1")
     wait_until("vm1 answers", 300, lambda: machine("vm1").sh("true").returncode == 0, pause=3)
-    time.sleep(5)
+    there = "findmnt --types virtiofs /srv/moved"
+    wait_until("it has mounted", 120, lambda: machine("vm1").sh(there).returncode == 0, pause=3)
     booted = look()
     on = run([AGAIN], virtiofs_host_prune=True)
     return off, booted, on, look()
