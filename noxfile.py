@@ -22,7 +22,7 @@ from antsibull_nox.paths.utils import copy_collection, remove_path
 HERE = Path(__file__).resolve().parent
 NAME = ("ansible_collections", "virtio", "fs")
 FS = "/".join(NAME)
-CORES = {"2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}
+CORES = {"2.16": "3.11", "2.17": "3.11", "2.18": "3.11", "2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}
 
 # In tests, what is left untyped is checked all the same. They look into values that a plan knows as "a step" only.
 RELAXED = ["--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls", "--allow-any-generics"]
@@ -40,7 +40,7 @@ RELAXED_PARTS = (
 )
 
 # ansible-test would download a script that installs pip, from a place that is no package registry.
-PIPS = ("24.2", "25.2")
+PIPS = ("23.1.2", "24.2", "25.2")
 GET_PIP = """import ensurepip, subprocess, sys
 ensurepip.bootstrap()
 words = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]

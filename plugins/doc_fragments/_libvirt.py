@@ -15,6 +15,11 @@ options:
       - The libvirt connection to use.
       - Left out, it is C(qemu:///system).
     type: str
+attributes:
+  action_group:
+    support: full
+    description: Use C(group/virtio.fs.libvirt) in C(module_defaults) to give O(uri) to all that talk to libvirt.
+    membership: [virtio.fs.libvirt]
 requirements:
   - python3-libvirt (the distribution's package) on the hypervisor
   - python3-lxml (the distribution's package) on the hypervisor

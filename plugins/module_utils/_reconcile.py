@@ -85,11 +85,14 @@ class Module(Protocol):
     check_mode: bool
     _diff: bool
 
-    def warn(self, warning: str) -> None: ...
+    def warn(self, warning: str) -> None:
+        """Say it beside the result."""
 
-    def exit_json(self, **kwargs: Any) -> None: ...
+    def exit_json(self, **kwargs: Any) -> None:
+        """End well, with this result."""
 
-    def fail_json(self, msg: str, **kwargs: Any) -> None: ...
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """End with an error."""
 
 
 def reconcile(

@@ -20,21 +20,29 @@ _PAUSE_SECONDS = 1.0
 class Target(Protocol):
     """The part of a hypervisor that is used here."""
 
-    def define(self, uuid: str, xml: str, expected: Document) -> None: ...
+    def define(self, uuid: str, xml: str, expected: Document) -> None:
+        """Make this the definition, unless it has changed from what was expected."""
 
-    def restore_definition(self, uuid: str, xml: str) -> None: ...
+    def restore_definition(self, uuid: str, xml: str) -> None:
+        """Make this the definition again."""
 
-    def hot_plug(self, uuid: str, tag: str, xml: str, *, config: bool) -> None: ...
+    def hot_plug(self, uuid: str, tag: str, xml: str, *, config: bool) -> None:
+        """Attach the share to the running domain, and to its definition if config says so."""
 
-    def detach(self, uuid: str, tag: str) -> None: ...
+    def detach(self, uuid: str, tag: str) -> None:
+        """Take the share from the running domain, and wait until it has gone."""
 
-    def shut_down(self, uuid: str, timeout: float, *, force: bool) -> None: ...
+    def shut_down(self, uuid: str, timeout: float, *, force: bool) -> None:
+        """Wait until the domain is off. ``force``: destroy one that is not by then."""
 
-    def start(self, uuid: str) -> bool: ...
+    def start(self, uuid: str) -> bool:
+        """Start it. False: it runs, but an earlier call can have started it."""
 
-    def is_running(self, uuid: str) -> bool: ...
+    def is_running(self, uuid: str) -> bool:
+        """Whether it runs now."""
 
-    def remove_managed_save(self, uuid: str) -> None: ...
+    def remove_managed_save(self, uuid: str) -> None:
+        """Delete its saved state."""
 
 
 @dataclass(frozen=True)

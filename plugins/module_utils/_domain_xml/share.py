@@ -72,9 +72,11 @@ if TYPE_CHECKING:
     class Share(_Behaviour):
         """A host directory that a domain gets. None: not set (wanted), or not there (read from a domain)."""
 
-        def __init__(self, tag: str, source: str | None = None, **options: Any) -> None: ...
+        def __init__(self, tag: str, source: str | None = None, **options: Any) -> None:
+            """Each option is one of the table."""
 
-        def __getattr__(self, name: str) -> Any: ...
+        def __getattr__(self, name: str) -> Any:
+            """The value of an option of the table."""
 
 else:
     Share = make_dataclass(

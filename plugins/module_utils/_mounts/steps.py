@@ -27,7 +27,8 @@ class Line(Protocol):
     """A line of fstab to write. Which lines it may take the place of is for the wing that writes it to say."""
 
     @property
-    def entry(self) -> Entry: ...
+    def entry(self) -> Entry:
+        """What the line says."""
 
     def written_to(self, text: str) -> str:
         """The text of fstab with this line.

@@ -58,16 +58,20 @@ class Filesystem(Protocol):
     """By what a line of fstab can name a filesystem."""
 
     @property
-    def uuid(self) -> str | None: ...
+    def uuid(self) -> str | None:
+        """Of the filesystem."""
 
     @property
-    def partuuid(self) -> str | None: ...
+    def partuuid(self) -> str | None:
+        """Of its partition."""
 
     @property
-    def node(self) -> str | None: ...
+    def node(self) -> str | None:
+        """Its device."""
 
     @property
-    def devnum(self) -> str | None: ...
+    def devnum(self) -> str | None:
+        """The number of its device."""
 
 
 def names(entry: Entry, label: str, filesystem: Filesystem, devnums: Mapping[str, str]) -> bool:

@@ -80,6 +80,25 @@ def test_a_role_says_what_it_is_for_and_what_it_needs(role: str):
     assert needed == f">={about['min_ansible_version']}.0"
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/docsite/rst/guide_awx.rst"])
+def test_a_page_names_the_ansible_core_that_is_asked_for(page: str):
+    needed = _document(ROOT / "meta/runtime.yml")["requires_ansible"]
+    named = re.findall(r"ansible-core (\d+\.\d+) or newer", (ROOT / page).read_text())
+    assert [f">={version}.0" for version in named] == [needed]
+
+
+def test_the_sanity_tests_run_with_each_ansible_core_from_there_on():
+    needed = _document(ROOT / "meta/runtime.yml")["requires_ansible"]
+    (line,) = re.findall(r"^CORES = .*$", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    minors = [int(minor) for minor in re.findall(r'"2\.(\d+)":', line)]
+    assert needed == f">=2.{minors[0]}.0"
+    assert minors == list(range(minors[0], minors[-1] + 1))
+
+
+def test_the_collection_adds_nothing_to_an_execution_environment():
+    assert _document(ROOT / "meta/execution-environment.yml") == {"version": 1, "dependencies": {}}
+
+
 def test_what_is_for_this_repository_only_is_not_in_the_artifact():
     ignored = set(_document(ROOT / "galaxy.yml")["build_ignore"])
     only_here = {path.name for path in ROOT.iterdir()} - ignored
