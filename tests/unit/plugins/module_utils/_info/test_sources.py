@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,9 @@ def test_when_a_domain_was_saved_is_the_time_of_its_file(tmp_path: Path, monkeyp
 def test_a_daemon_tells_whether_it_would_start_again(words: tuple[str, ...], again: bool) -> None:
     with subprocess.Popen(words, stdin=subprocess.PIPE) as daemon:
         try:
+            # For a moment after it was started a process has no words.
+            while not Path(f"/proc/{daemon.pid}/cmdline").read_bytes():
+                time.sleep(0.01)
             found = sources.read_daemon("data", daemon.pid, None, mountinfo.current())
         finally:
             daemon.kill()
