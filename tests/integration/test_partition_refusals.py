@@ -19,6 +19,7 @@ from disk_lab import DiskLab, disk_lab, output
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.disk import read_device
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_views
+from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import Signatures
 from ansible_collections.virtio.fs.plugins.module_utils._partition import format_marker
 
 pytestmark = pytest.mark.guards_data
@@ -329,7 +330,7 @@ def test_a_note_of_a_killed_run_is_about_one_device(lab: DiskLab) -> None:
     """The device that has its name since, and what somebody has made on it since, are not ours to write over."""
     first, second = lab.disk(16), lab.disk(16)
     item = {"label": lab.label(), "device": first}
-    identity = read_device(first, read_views()).identity
+    identity = read_device(first, read_views(), Signatures()).identity
     format_marker.write(lab.target(), item["label"], identity, str(uuid.uuid4()))
     for disk in (first, second):
         put(disk, 700_000, b"half written")

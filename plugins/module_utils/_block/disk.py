@@ -13,13 +13,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._block import signatures
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Device, Disk, Owner, Partition
 from ansible_collections.virtio.fs.plugins.module_utils._block.raw_gpt import (
     is_half_written_gpt,
     is_hybrid,
     names_in_damaged_gpt,
+)
+from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import (
+    Signatures,
+    ends,
+    parse_export,
+    probe,
+    values_of,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._block.sizes import Extent
 from ansible_collections.virtio.fs.plugins.module_utils._block.superblock import read_superblock
@@ -45,14 +51,14 @@ _BLKFLSBUF = 0x1261
 _EXCLUSIVE = "opened exclusively by another program"
 
 
-def read_device(node: str, views: Views, *, probe_content: bool = True) -> Device:
+def read_device(node: str, views: Views, found: Signatures, *, probe_content: bool = True) -> Device:
     """Everything about one block device."""
     place = sysfs_of(node)
     devnum = attribute(place, "dev")
     size = int(attribute(place, "size") or 0) * 512
     uses = list(views.anywhere(devnum, node)) + kernel_uses(place, devnum)
     whole = whole_disk(node)
-    content = signatures.probe(node) if probe_content and size else Content()
+    content = found.content(node) if probe_content and size else Content()
     if not uses and is_open_exclusively(node):
         uses.append(_EXCLUSIVE)
     return Device(
@@ -64,42 +70,86 @@ def read_device(node: str, views: Views, *, probe_content: bool = True) -> Devic
         content=content,
         uses=tuple(uses),
         superblock=read_superblock(content.fstype, node) if content.fstype else None,
-        partuuid=_partuuid(node) if whole != node else None,
+        partuuid=_partuuid(node, found) if whole != node else None,
         identity=identity(place, devnum, size),
         whole=whole,
         writers=views.written(devnum),
     )
 
 
-def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Disk:
-    """A whole disk with its partitions. ``labels`` are the names that partitions of ours can have."""
-    _forget_cache(node)
-    device = read_device(node, views)
-    inside = _partition_uses(node, views)
+def read_disks(names: Mapping[str, str], views: Views, labels: Collection[str], found: Signatures) -> dict[str, Disk]:
+    """Whole disks with their partitions, by node. ``names`` are what the user calls them.
+
+    ``labels`` are the names that partitions of ours can have.
+    """
+    for node in names:
+        _forget_cache(node)
+    found.look_at(names)
+    devices = {node: _read_disk_device(node, views, found) for node in names}
+    tables = {node: _read_table(node) for node, device in devices.items() if _has_gpt(device)}
+    ours, others = _nodes_of_partitions(tables, labels)
+    found.look_at(ours, labels_of=others)
+    return {
+        node: _disk(name, devices[node], tables[node], views, labels, found)
+        if node in tables
+        else _disk_without_table(name, devices[node], views, labels)
+        for node, name in names.items()
+    }
+
+
+def _read_disk_device(node: str, views: Views, found: Signatures) -> Device:
+    device = read_device(node, views, found)
     if device.uses == (_EXCLUSIVE,) and _partition_uses(node, replace(views, writers={})):
         # Nobody can open a whole disk exclusively while one of its partitions is mounted.
-        device = replace(device, uses=())
-    first, last = signatures.ends(node)
+        return replace(device, uses=())
+    return device
+
+
+def _has_gpt(device: Device) -> bool:
     # wipefs finds also a GPT that nobody can use any more, blkid only a whole one.
-    if device.content.types != ("gpt",) or device.content.table != "gpt":
-        half_written = is_half_written_gpt(first, last, device.sector, labels)
-        return Disk(
-            name,
-            device,
-            half_written=half_written and not device.content.fstype,
-            damaged=names_in_damaged_gpt(first, last, device.sector),
-            other_users=tuple(inside),
-        )
+    return device.content.types == ("gpt",) and device.content.table == "gpt"
+
+
+def _nodes_of_partitions(
+    tables: Mapping[str, Mapping[str, Any]], labels: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Those that the kernel knows: with a name of ours, and with another."""
+    ours: list[str] = []
+    others: list[str] = []
+    for disk, table in tables.items():
+        known = _kernel_partitions(disk)
+        for entry in _entries(disk, table):
+            if entry["number"] in known:
+                node = node_at(known[entry["number"]])
+                (ours if entry.get("name", "") in labels else others).append(node)
+    return ours, others
+
+
+def _disk_without_table(name: str, device: Device, views: Views, labels: Collection[str]) -> Disk:
+    first, last = ends(device.node)
+    half_written = is_half_written_gpt(first, last, device.sector, labels)
+    return Disk(
+        name,
+        device,
+        half_written=half_written and not device.content.fstype,
+        damaged=names_in_damaged_gpt(first, last, device.sector),
+        other_users=tuple(_partition_uses(device.node, views)),
+    )
+
+
+def _disk(
+    name: str, device: Device, table: Mapping[str, Any], views: Views, labels: Collection[str], found: Signatures
+) -> Disk:
+    node = device.node
     known = _kernel_partitions(node)
     partitions = []
-    table = _read_table(node)
     for entry in _entries(node, table):
         extent = Extent(int(str(entry["start"])) * device.sector, int(str(entry["size"])) * device.sector)
-        number = int(str(entry["number"]))
-        kernel = known.get(number)
+        kernel = known.get(entry["number"])
         if kernel is not None and not _is_same_or_smaller(_extent(kernel), extent):
             kernel = None
-        partitions.append(_partition(entry, extent, number, node, kernel, views, str(entry.get("name", "")) in labels))
+        ours = str(entry.get("name", "")) in labels
+        partitions.append(_partition(entry, extent, node, kernel, views, ours, found))
     # Telling the kernel of the table would cut them off, and their space is not as free as the table says.
     extents = {partition.number: partition.extent for partition in partitions}
     strange = {place for number, place in known.items() if not _is_same_or_smaller(_extent(place), extents.get(number))}
@@ -108,16 +158,16 @@ def read_disk(name: str, node: str, views: Views, labels: Collection[str]) -> Di
         device,
         tuple(partitions),
         slots=int(table.get("table-length") or 128),
-        hybrid=is_hybrid(first),
+        hybrid=is_hybrid(ends(node)[0]),
         other_users=tuple(
             f"{use}, and its partition table has that no more" for use in _partition_uses(node, views, strange)
         ),
     )
 
 
-def read_whole(node: str, views: Views) -> Device:
+def read_whole(node: str, views: Views, found: Signatures) -> Device:
     """A device that is used whole: who uses a partition of it uses it too, and so does who uses all of its disk."""
-    device = read_device(node, views)
+    device = read_device(node, views, found)
     writers, uses = device.writers, (*device.uses, *_partition_uses(node, views))
     if device.whole != node:
         place = sysfs_of(device.whole)
@@ -131,14 +181,16 @@ def read_whole(node: str, views: Views) -> Device:
 def read_label_owners(labels: Collection[str]) -> Mapping[str, tuple[Owner, ...]]:
     """Where each label is in use: as a filesystem's label or as a partition's name."""
     found: dict[str, list[Owner]] = {label: [] for label in labels}
+    places = {}
     for name in sorted(os.listdir("/sys/class/block")):
         place = os.path.join("/sys/class/block", name)
         # Floppies hang, RAM disks are empty. A member of something shows the label of the whole.
         if name.startswith(("fd", "ram", "zram", "sr")) or int(attribute(place, "size") or 0) == 0 or holders(place):
             continue
-        node = node_at(place)
-        answer = run(["blkid", "-p", "-o", "export", node], timeout=60)
-        values = signatures.parse_export(answer.stdout) if answer.returncode == 0 else {}
+        places[node_at(place)] = place
+    known = values_of(places)
+    for node, place in places.items():
+        values = known.get(node, {})
         for kind, key in (("LABEL", "LABEL"), ("PARTLABEL", "PART_ENTRY_NAME")):
             if values.get(key) in found:
                 ids = values.get("UUID"), values.get("PART_ENTRY_UUID")
@@ -154,7 +206,7 @@ def partition_named(node: str, label: str) -> Partition | None:
     if len(found) > 1:
         raise VirtiofsError(f"{at(label)}{len(found)} partitions of {node} have this name")
     entry = found[0]
-    number = int(str(entry["number"]))
+    number = entry["number"]
     sector = int(attribute(sysfs_of(node), "queue/logical_block_size") or 512)
     extent = Extent(int(str(entry["start"])) * sector, int(str(entry["size"])) * sector)
     kernel = _kernel_partitions(node).get(number)
@@ -195,13 +247,19 @@ def only_kernel_knows(node: str) -> list[int]:
 def _table_extents(node: str) -> dict[int, Extent]:
     sector = int(attribute(sysfs_of(node), "queue/logical_block_size") or 512)
     return {
-        int(str(entry["number"])): Extent(int(str(entry["start"])) * sector, int(str(entry["size"])) * sector)
+        entry["number"]: Extent(int(str(entry["start"])) * sector, int(str(entry["size"])) * sector)
         for entry in _table(node)
     }
 
 
 def _partition(
-    entry: Mapping[str, object], extent: Extent, number: int, disk: str, kernel: str | None, views: Views, ours: bool
+    entry: Mapping[str, Any],
+    extent: Extent,
+    disk: str,
+    kernel: str | None,
+    views: Views,
+    ours: bool,
+    found: Signatures,
 ) -> Partition:
     content = Content()
     uses: tuple[str, ...] = ()
@@ -210,20 +268,18 @@ def _partition(
     smaller_in_kernel = kernel is not None and _is_smaller(_extent(kernel), extent)
     if ours and node is not None and smaller_in_kernel:
         # What is in all of the entry counts, and the kernel's device shows only a part of it.
-        content = signatures.probe(disk, extent.start, extent.size)
-        uses = read_device(node, views, probe_content=False).uses
+        content = probe(disk, extent.start, extent.size)
+        uses = read_device(node, views, found, probe_content=False).uses
         block = read_superblock(content.fstype, node) if content.fstype else None
     elif ours and node is not None:
-        device = read_device(node, views)
+        device = read_device(node, views, found)
         content, uses, block = device.content, device.uses, device.superblock
     elif ours:
-        content = signatures.probe(disk, extent.start, extent.size)
+        content = probe(disk, extent.start, extent.size)
         block = read_superblock(content.fstype, disk, extent.start) if content.fstype else None
     else:
         # Of others' partitions only the label matters.
-        place = [node] if node is not None else ["-O", str(extent.start), "-S", str(extent.size), disk]
-        found = run(["blkid", "-p", "-o", "export", *place], timeout=60)
-        values = signatures.parse_export(found.stdout) if found.returncode == 0 else {}
+        values = found.values(node) if node is not None else _values_of_stretch(disk, extent)
         content = Content(
             types=tuple(filter(None, (values.get("TYPE"),))),
             fstype=values.get("TYPE"),
@@ -231,7 +287,7 @@ def _partition(
             uuid=values.get("UUID"),
         )
     return Partition(
-        number=number,
+        number=entry["number"],
         extent=extent,
         type=str(entry["type"]).upper(),
         uuid=str(entry["uuid"]).lower(),
@@ -244,6 +300,12 @@ def _partition(
         smaller_in_kernel=smaller_in_kernel,
         readonly=kernel is not None and attribute(kernel, "ro") == "1",
     )
+
+
+def _values_of_stretch(disk: str, extent: Extent) -> dict[str, str]:
+    place = ["-O", str(extent.start), "-S", str(extent.size), disk]
+    answer = run(["blkid", "-p", "-o", "export", *place], timeout=60)
+    return parse_export(answer.stdout) if answer.returncode == 0 else {}
 
 
 def _is_smaller(kernel: Extent, table: Extent) -> bool:
@@ -262,11 +324,11 @@ def _read_table(node: str) -> dict[str, Any]:
     return dict(json.loads(found.stdout)["partitiontable"])
 
 
-def _table(node: str) -> list[dict[str, object]]:
+def _table(node: str) -> list[dict[str, Any]]:
     return _entries(node, _read_table(node))
 
 
-def _entries(node: str, table: Mapping[str, Any]) -> list[dict[str, object]]:
+def _entries(node: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
     entries = table.get("partitions", [])
     for entry in entries:
         # sfdisk names a partition after the disk's name; the number is what the name ends with.
@@ -302,9 +364,8 @@ def _extent(place: str) -> Extent:
     return Extent(int(attribute(place, "start")) * 512, int(attribute(place, "size")) * 512)
 
 
-def _partuuid(node: str) -> str | None:
-    found = run(["blkid", "-p", "-o", "export", node], timeout=60)
-    value = signatures.parse_export(found.stdout).get("PART_ENTRY_UUID")
+def _partuuid(node: str, found: Signatures) -> str | None:
+    value = found.values(node).get("PART_ENTRY_UUID")
     return value.lower() if value else None
 
 

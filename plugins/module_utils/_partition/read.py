@@ -16,14 +16,14 @@ from ansible_collections.virtio.fs.plugins.module_utils._block import sysfs
 from ansible_collections.virtio.fs.plugins.module_utils._block.device import Disk
 from ansible_collections.virtio.fs.plugins.module_utils._block.disk import (
     read_device,
-    read_disk,
+    read_disks,
     read_label_owners,
     read_whole,
 )
 from ansible_collections.virtio.fs.plugins.module_utils._block.filesystem import KINDS
 from ansible_collections.virtio.fs.plugins.module_utils._block.holders import read_sharing_domains, read_views
-from ansible_collections.virtio.fs.plugins.module_utils._block.image import read_image
-from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import probe
+from ansible_collections.virtio.fs.plugins.module_utils._block.image import read_images
+from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import Signatures, probe
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._mounts import fstab
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
@@ -67,17 +67,18 @@ def read(target: Target, wanted: Wanted) -> State:
     views = read_views(os.path.realpath(item.image) for item in items if item.image)
     labels = [item.label for item in items]
     disk_of = {item.label: nodes[item.label] for item in items if item.disk and item.label in nodes}
-    disks: dict[str, Disk] = {}
+    names: dict[str, str] = {}
     for item in items:
-        if item.disk and item.label in nodes and nodes[item.label] not in disks:
-            disks[nodes[item.label]] = read_disk(item.disk, nodes[item.label], views, labels)
-    devices = {
-        item.label: read_whole(nodes[item.label], views) for item in items if item.device and item.label in nodes
-    }
-    images = {item.label: read_image(item.image, item.label, views) for item in items if item.image}
-    for label, image in images.items():
-        for loop in image.loops[:1]:
-            devices[label] = read_device(loop, views)
+        if item.disk and item.label in nodes:
+            names.setdefault(nodes[item.label], item.disk)
+    found = Signatures()
+    disks = read_disks(names, views, labels, found)
+    whole = {item.label: nodes[item.label] for item in items if item.device and item.label in nodes}
+    images = read_images({item.label: item.image for item in items if item.image}, views, found)
+    loops = {label: image.loops[0] for label, image in images.items() if image.loops}
+    found.look_at([*whole.values(), *loops.values()])
+    devices = {label: read_whole(node, views, found) for label, node in whole.items()}
+    devices |= {label: read_device(loop, views, found) for label, loop in loops.items()}
     entries = fstab.entries(fstab.read(wanted.fstab))
     return State(
         views=views,

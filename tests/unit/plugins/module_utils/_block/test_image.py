@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._block.content import Content
-from ansible_collections.virtio.fs.plugins.module_utils._block.image import loops_of, read_image
+from ansible_collections.virtio.fs.plugins.module_utils._block.device import Image
+from ansible_collections.virtio.fs.plugins.module_utils._block.image import loops_of, read_images
+from ansible_collections.virtio.fs.plugins.module_utils._block.signatures import Signatures
+from ansible_collections.virtio.fs.plugins.module_utils._block.views import Views
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.tests.unit.made_up_disk import views
 
 
+def read_image(path: Path, seen: Views | None = None) -> Image:
+    return read_images({"data": str(path)}, seen or views(), Signatures())["data"]
+
+
 def test_one_that_is_not_there_yet(tmp_path: Path) -> None:
     path = tmp_path / "not" / "yet" / "x.img"
-    image = read_image(str(path), "data", views())
+    image = read_image(path)
     assert (image.exists, image.size, image.content, image.inode) == (False, 0, Content(), None)
     status = os.statvfs(tmp_path)
     assert 0 < image.room <= status.f_blocks * status.f_frsize
@@ -30,7 +37,7 @@ def test_one_file_by_two_names(tmp_path: Path) -> None:
     one.write_bytes(b"data" * 1024)
     os.link(one, other)
     (tmp_path / "link").symlink_to(".")
-    images = [read_image(str(path), "data", views()) for path in (one, other, tmp_path / "link" / "one.img")]
+    images = [read_image(path) for path in (one, other, tmp_path / "link" / "one.img")]
     assert len({image.inode for image in images}) == 1
     assert images[0].real == images[2].real == str(one)
     assert (images[0].size, images[0].content.data, images[0].loops) == (4096, True, ())
@@ -41,7 +48,7 @@ def test_who_writes_to_it_by_its_real_name(tmp_path: Path) -> None:
     path.touch()
     (tmp_path / "link").symlink_to(".")
     seen = replace(views(), writers={str(path): ("qemu (process 7)",)})
-    image = read_image(str(tmp_path / "link" / "x.img"), "data", seen)
+    image = read_image(tmp_path / "link" / "x.img", seen)
     assert image.uses == ("open for writing in qemu (process 7)",)
 
 
@@ -50,7 +57,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.img").touch()
     for path in (tmp_path, tmp_path / "link", Path("/dev/null")):
         with pytest.raises(VirtiofsError, match=f"^data, image: {path} is not a regular file"):
-            read_image(str(path), "data", views())
+            read_image(path)
 
 
 def test_a_file_that_is_not_attached(tmp_path: Path) -> None:
