@@ -47,6 +47,9 @@ words = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *words]))
 """
 
+# Of the artifact, which everybody downloads.
+MOST_BYTES = 300_000
+
 nox.options.default_venv_backend = "none"
 antsibull_nox.load_antsibull_nox_toml()
 
@@ -124,6 +127,8 @@ def build_import(session: nox.Session) -> None:
         place.mkdir(parents=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(built))
     (tarball,) = built.iterdir()
+    if tarball.stat().st_size > MOST_BYTES:
+        session.error(f"the artifact has {tarball.stat().st_size} bytes, and may have {MOST_BYTES}")
     session.run("ansible-galaxy", "collection", "install", "--offline", "-p", str(installed), str(tarball))
     playbooks = sorted(f"virtio.fs.{path.stem}" for path in (installed / FS / "playbooks").glob("*.yml"))
     with session.chdir(folder):

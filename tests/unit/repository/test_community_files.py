@@ -105,7 +105,6 @@ def test_what_is_for_this_repository_only_is_not_in_the_artifact():
     assert only_here <= {
         ".git",
         "CHANGELOG.md",
-        "CONTRIBUTING.md",
         "LICENSE",
         "README.md",
         "SECURITY.md",
