@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: virtiofs_directory
 short_description: Plain directories to share, all in one call
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes directories that are missing, with their parents.
   - What is there keeps its owner, group and mode where they are not given.

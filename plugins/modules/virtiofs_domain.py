@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virtiofs_domain
 short_description: Give host directories to libvirt domains through virtiofs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets which libvirt domains expose which host directories, in the persistent definition and in the running machine.
   - Only the managed C(<filesystem>) elements, C(<memoryBacking>) and, where needed, the sharing of NUMA cells change;

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virtiofs_guest_mount
 short_description: Mount virtio-fs shares in a guest, now and at boot
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - the virtio.fs authors (@virtio-fs)
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virtiofs_info
 short_description: Tell what a hypervisor shares with its domains, and what is wrong with it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the domains, their shares and daemons, the shared directories and, where the guest agent answers, what the
     guests have mounted. Nothing is changed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virtiofs_partition
 short_description: Keep a dedicated, hardened filesystem for each share on the hypervisor
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - "Makes a dedicated filesystem for each share and keeps it: GPT partition, filesystem, label, line of fstab, mount."
   - A disk must be blank, or have a GPT with enough free space. Whatever else is on a disk, in a partition or in the

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virtiofs_probe
 short_description: Prove that data goes through a share, in both directions
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - the virtio.fs authors (@virtio-fs)
 description:

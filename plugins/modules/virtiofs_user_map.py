@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: virtiofs_user_map
 short_description: Users of a guest as users of the hypervisor
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes, for each map, a small script that starts virtiofsd with it, and returns its path. A share takes it as its
     C(binary), see M(virtio.fs.virtiofs_domain). The role virtio.fs.virtiofs_host does both, for shares with

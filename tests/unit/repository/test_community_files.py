@@ -95,6 +95,22 @@ def test_the_sanity_tests_run_with_each_ansible_core_from_there_on():
     assert minors == list(range(minors[0], minors[-1] + 1))
 
 
+def test_nothing_was_added_in_a_version_that_is_still_to_come():
+    """All of it is new in the first release."""
+    version = _document(ROOT / "galaxy.yml")["version"]
+    assert re.fullmatch(r"[1-9]\d*\.\d+\.\d+", version)
+    added = re.compile(r"^ *version_added: (.+)$", re.MULTILINE)
+    named = {path.name: set(added.findall(path.read_text())) for path in (ROOT / "plugins").rglob("*.[py]*")}
+    later = {name: found for name, found in named.items() if any(_numbers(one) > _numbers(version) for one in found)}
+    assert later == {}
+    if not (ROOT / "changelogs/changelog.yaml").exists():
+        assert {one for found in named.values() for one in found} == {version}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
 def test_the_collection_adds_nothing_to_an_execution_environment():
     assert _document(ROOT / "meta/execution-environment.yml") == {"version": 1, "dependencies": {}}
 
