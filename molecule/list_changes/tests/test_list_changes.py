@@ -83,6 +83,13 @@ def mounted(seen, kind="live"):
     return {path: tag for path, tag in found.items() if path not in BY_HAND}
 
 
+def has_mounted(one, path):
+    try:
+        return one.sh(f"findmnt --types virtiofs {path}").returncode == 0
+    except RuntimeError:  # ssh could not connect yet
+        return False
+
+
 def by_hand(seen):
     return {one.path for one in mounts.parse(seen["fstab"]) if one.path in BY_HAND}
 
@@ -158,9 +165,9 @@ def guest_was_off(renamed_by_absent, hv1, machine, look):
     wait_until("vm1 is off", 120, lambda: "shut off" in hv1.check("virsh domstate vm1"))
     off = run([AGAIN], limit="hv1", virtiofs_host_prune=True)
     hv1.check("virsh start vm1")
-    wait_until("vm1 answers", 300, lambda: machine("vm1").sh("true").returncode == 0, pause=3)
-    there = "findmnt --types virtiofs /srv/moved"
-    wait_until("it has mounted", 120, lambda: machine("vm1").sh(there).returncode == 0, pause=3)
+    wait_until(
+        "vm1 has booted and mounted what is left", 300, lambda: has_mounted(machine("vm1"), "/srv/moved"), pause=3
+    )
     booted = look()
     on = run([AGAIN], virtiofs_host_prune=True)
     return off, booted, on, look()
