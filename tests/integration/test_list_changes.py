@@ -57,6 +57,7 @@ def changed(run: Played) -> list[str]:
 
 
 def test_a_second_run_writes_nothing(machine: Machine) -> None:
+    assert machine.record.read_text().startswith('{\n  "shares": [\n')
     assert changed(machine.run([machine.old, machine.other])) == []
 
 
