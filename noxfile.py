@@ -5,7 +5,7 @@
 pip install -r requirements-dev.txt lxml        in a virtual environment; all sessions share it
 nox                                             all; nox --list: their names; nox -s types: one
 nox -s unit -- tests/unit/repository/test_wings.py -k floor
-nox -s sanity-of                                with each supported ansible-core, in environments of their own
+nox -s unit-of sanity-of                        with each supported ansible-core, in environments of their own
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ RELAXED_PARTS = (
     ("molecule/proof molecule/conftest.py", "molecule molecule/lab"),
     ("molecule/*/tests", "molecule molecule/lab molecule/*/tests"),
 )
+
+# Of the tools, those that the unit tests need beside ansible-core.
+UNIT_TOOLS = {"hypothesis", "nox", "pytest", "pytest-timeout", "pytest-xdist"}
 
 # ansible-test would download a script that installs pip, from a place that is no package registry.
 PIPS = ("23.1.2", "24.2", "25.2")
@@ -164,3 +167,14 @@ def sanity_of(session: nox.Session, core: str) -> None:
     """The same with each supported ansible-core. A Python that this machine lacks is left out."""
     session.install(f"ansible-core~={core}.0")
     run_sanity(session, CORES[core])
+
+
+@nox.session(name="unit-of", venv_backend="venv", default=False)
+@nox.parametrize(("python", "core"), [(python, core) for core, python in CORES.items()], ids=list(CORES))
+def unit_of(session: nox.Session, core: str) -> None:
+    """The unit tests with each supported ansible-core."""
+    pins = (HERE / "requirements-dev.txt").read_text().splitlines()
+    tools = [pin for pin in pins if pin.partition("==")[0] in UNIT_TOOLS]
+    session.install(f"ansible-core~={core}.0", "lxml", *tools)
+    with session.chdir(collections(session) / FS):
+        session.run("pytest", *(session.posargs or ["tests/unit"]))

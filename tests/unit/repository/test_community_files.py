@@ -48,6 +48,7 @@ def test_a_workflow_runs_what_there_is_and_publishes_nothing(workflow: Path):
 def test_the_workflows_run_what_they_are_for():
     commands = {workflow.stem: "\n".join(_commands(workflow)) for workflow in WORKFLOWS}
     assert "script/test --quick" in commands["pull-request"]
+    assert "nox --sessions unit-of sanity-of" in commands["pull-request"]
     assert "script/test --full" in commands["nightly"]
     assert "nox --session build-import" in commands["release"]
 
