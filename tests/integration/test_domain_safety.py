@@ -173,7 +173,7 @@ def test_a_definition_that_changed_meanwhile_is_not_overwritten(libvirt: Libvirt
     libvirt.ask("define", xml=machine())
     read = libvirt.config("vm1")
     libvirt.ask("define", xml=read.replace("static'>2<", "static'>1<"))
-    with pytest.raises(LibvirtError, match="changed by somebody else"):
+    with pytest.raises(LibvirtError, match="changed by someone else"):
         libvirt.ask("define_over", domain="vm1", xml=read, expected=read)
     assert "static'>1<" in libvirt.config("vm1")
 

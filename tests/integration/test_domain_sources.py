@@ -26,9 +26,9 @@ def test_sources_on_a_filesystem_that_does_not_answer(
     began = time.monotonic()
     found = sources.read_directories([plain, unresponsive, *behind])
     assert time.monotonic() - began < 5
-    assert (found[plain].directory, found[plain].silent) == (True, None)
+    assert (found[plain].directory, found[plain].no_answer) == (True, None)
     sentence = f"{unresponsive} did not answer within 1 seconds"
-    assert {found[path].silent for path in (unresponsive, *behind)} == {sentence}
+    assert {found[path].no_answer for path in (unresponsive, *behind)} == {sentence}
     with pytest.raises(VirtiofsError, match=r"share data of domain vm1, source: .* did not answer within 1 seconds"):
         check_sources([Item("vm1", Share("data", behind[0]))], found)
 
