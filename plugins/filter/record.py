@@ -68,7 +68,7 @@ def pruned(left: Iterable[Mapping[str, str]], in_use: Mapping[str, Sequence[str]
     """The items of virtiofs_domain that take these shares away; ``in_use`` has what guests have mounted, by domain."""
     items: list[dict[str, Any]] = []
     for row in _rows(left):
-        item: dict[str, Any] = {"domain": row.domain, "tag": row.tag, "state": "absent"}
+        item: dict[str, Any] = {"domain": row.domain, "tag": row.tag, "state": "absent", "unlisted": True}
         names = [name for name in (row.domain, row.uuid) if name in in_use]
         if names and all(row.tag not in in_use[name] for name in names):
             item["guest_unmounted"] = True

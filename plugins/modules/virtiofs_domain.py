@@ -123,6 +123,12 @@ options:
             or above the source of another share.
         type: bool
         default: false
+      unlisted:
+        description:
+          - With V(absent), it goes only because a list has it no more. So it stays, with a warning, where the domain
+            stands on it, as with O(exclusive). O(exclusive_system) takes it away as well.
+        type: bool
+        default: false
       guest_unmounted:
         description: You have seen that the guest does not have the share mounted; it is not asked.
         type: bool
@@ -301,6 +307,10 @@ domains:
       description: Tags for which the running machine waits for a restart.
       type: list
       elements: str
+    kept:
+      description: Tags that would have gone because no list has them, and stay because the domain stands on them.
+      type: list
+      elements: str
 restart_required:
   description: Domains that must be shut down and started, one entry for each domain and reason.
   returned: success
@@ -358,6 +368,7 @@ def main() -> None:
         "require_mountpoint": {"type": "bool", "default": False},
         "allow_unsafe_source": {"type": "bool", "default": False},
         "guest_unmounted": {"type": "bool", "default": False},
+        "unlisted": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
     module = AnsibleModule(

@@ -126,8 +126,12 @@ def updated(
 
 
 def waits(row: Row, domains: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the running machine has it until a restart; ``domains`` as virtiofs_domain returns them."""
-    return any(domain["uuid"] == row.uuid and row.tag in domain["waiting"] for domain in domains)
+    """Whether it is still there: until a restart, or because the domain stands on it.
+
+    ``domains`` are as virtiofs_domain returns them.
+    """
+    own = [domain for domain in domains if domain["uuid"] == row.uuid]
+    return any(row.tag in (*domain["waiting"], *domain.get("kept", ())) for domain in own)
 
 
 def refusal(rows: Iterable[Row], left: Iterable[Row], shares: Iterable[Share], root: str) -> str:

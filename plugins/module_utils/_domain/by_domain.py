@@ -39,24 +39,29 @@ class WantedDomain:
 
     def leaving(self, tags: Iterable[str]) -> tuple[str, ...]:
         """Which of these tags shall not be there."""
-        if not self.exclusive:
-            return tuple([tag for tag in tags if tag in self._absent]) if self._absent else ()
-        present = {item.share.tag for item in self.present}
+        if not self.exclusive and not self._absent:
+            return ()
         kept = self.kept
+        if not self.exclusive:
+            return tuple([tag for tag in tags if tag in self._absent and tag not in kept])
+        present = {item.share.tag for item in self.present}
         return tuple([tag for tag in tags if tag not in present and tag not in kept])
 
     @functools.cached_property
     def kept(self) -> Mapping[str, str]:
-        """Shares that no item names and that ``exclusive`` leaves all the same, with the reason as half a sentence."""
-        if not self.exclusive or self.exclusive_system:
+        """Shares that would go because no list has them, and stay all the same, with the reason as half a sentence."""
+        unlisted = {item.share.tag for item in self.items if item.unlisted}
+        if self.exclusive_system or not (self.exclusive or unlisted):
             return {}
-        named = {item.share.tag for item in self.items}
-        return {tag: reason for tag, reason in self.state.stands_on.items() if tag not in named}
+        named = {item.share.tag for item in self.items} - unlisted
+        found = self.state.stands_on
+        return {tag: why for tag, why in found.items() if tag in unlisted or (self.exclusive and tag not in named)}
 
     @functools.cached_property
     def tags(self) -> tuple[str, ...]:
         """All tags that this is about."""
-        named = [item.share.tag for item in self.items]
+        kept = self.kept
+        named = [item.share.tag for item in self.items if item.share.tag not in kept]
         return tuple(dict.fromkeys([*named, *self.leaving(_tags(self.state))]))
 
     def unmounted_by_caller(self, tag: str) -> bool:

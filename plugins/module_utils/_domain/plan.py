@@ -323,4 +323,5 @@ def _result(wanted: WantedDomain, live: LivePlan, restarts: bool) -> dict[str, A
         "config": tags,
         "live": [] if state.live is None else [tag for tag in tags if tag not in waiting],
         "waiting": waiting,
+        "kept": list(wanted.kept),
     }

@@ -29,7 +29,7 @@ QUEUE_MAXIMUM = 1024
 
 
 # What an item has besides the share itself.
-_OF_THE_ITEM = ("domain", "state", "require_mountpoint", "guest_unmounted", "allow_unsafe_source")
+_OF_THE_ITEM = ("domain", "state", "require_mountpoint", "guest_unmounted", "unlisted", "allow_unsafe_source")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Item:
     absent: bool = False
     require_mountpoint: bool = False
     guest_unmounted: bool = False
+    unlisted: bool = False
     allow_unsafe_source: bool = False
     # Where the share is given by a read-only bind mount: what is mounted there.
     bound_source: str | None = None
@@ -99,8 +100,8 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
         raise VirtiofsError(
             at("exclusive") + "an empty list would remove every virtiofs share of the domains: set confirm_empty: true"
         )
-    if given["exclusive_system"] and not given["exclusive"]:
-        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true")
+    if given["exclusive_system"] and not (given["exclusive"] or any(item.unlisted for item in items)):
+        raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true, or an unlisted share")
     if given["domains"] and not given["exclusive"]:
         raise VirtiofsError(at("domains") + "it needs exclusive: true")
 
@@ -126,6 +127,7 @@ def _item(entry: Mapping[str, Any]) -> Item:
         absent=entry["state"] == "absent",
         require_mountpoint=entry["require_mountpoint"],
         guest_unmounted=entry["guest_unmounted"],
+        unlisted=entry["unlisted"],
         allow_unsafe_source=entry["allow_unsafe_source"],
     )
 
@@ -144,6 +146,8 @@ def check_items(items: Iterable[Item]) -> None:
     :raises VirtiofsError: naming the item and the option.
     """
     for item in items:
+        if item.unlisted and not item.absent:
+            raise VirtiofsError(at(item.label, "unlisted") + "it needs state: absent")
         problem = _tag_problem(item.share.tag) or (None if item.absent else _value_problem(item.share))
         if problem:
             option, sentence = problem

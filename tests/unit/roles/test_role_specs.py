@@ -60,7 +60,7 @@ def test_the_filters_know_exactly_the_keys_of_a_share():
 
 
 def test_a_share_accepts_every_option_of_a_domain_share():
-    ours = {"domain", "tag", "source", "state", "guest_unmounted"}
+    ours = {"domain", "tag", "source", "state", "guest_unmounted", "unlisted"}
     assert set(item_options("virtiofs_domain", "shares")) - ours == set(shares.DOMAIN_OPTIONS)
 
 

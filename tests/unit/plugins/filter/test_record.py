@@ -84,7 +84,7 @@ def test_what_somebody_else_has_made_of_it_is_not_ours(domain: dict[str, Any], t
 def test_a_domain_that_was_renamed_is_known_by_its_uuid() -> None:
     (row,) = filters.no_longer_listed([ROW], [NEW], URI, [{**HERE, "name": "web"}])
     assert row["domain"] == "web"
-    assert filters.pruned([row], {}) == [{"domain": "web", "tag": "vm3", "state": "absent"}]
+    assert filters.pruned([row], {}) == [{"domain": "web", "tag": "vm3", "state": "absent", "unlisted": True}]
 
 
 def test_one_line_tells_the_tags_the_domains_and_the_paths_in_the_guests() -> None:
@@ -172,6 +172,7 @@ def test_a_share_goes_from_a_running_domain_when_its_guest_was_asked(in_use: Any
         "domain": "vm3",
         "tag": "vm3",
         "state": "absent",
+        "unlisted": True,
         **({"guest_unmounted": True} if unmounted else {}),
     }
 
@@ -201,3 +202,9 @@ def test_what_is_of_another_libvirt_and_a_domain_that_was_not_looked_at_keep_the
     assert rows_after([ROW, other], [NEW], RESULT) == ["vm3/data/u3", "vm3/vm3/u3"]
     assert rows_after([ROW], [OLD], []) == ["vm3/vm3/u3"]
     assert rows_after([], [OLD], []) == []
+
+
+def test_what_the_domain_stands_on_stays_in_the_record() -> None:
+    for kept, rows in ((["vm3"], 1), (["other"], 0)):
+        text = filters.record([ROW], [], URI, [{**RESULT[0], "kept": kept}], [ROW], True)
+        assert len(json.loads(text)["shares"]) == rows

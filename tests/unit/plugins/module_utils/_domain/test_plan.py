@@ -237,6 +237,12 @@ def test_exclusive_leaves_what_the_domain_stands_on(config: str, why: str) -> No
         )
     taken = plan_for(state(config), exclusive=True, exclusive_system=True, domains=("vm1",))
     assert [step.what for step in taken.steps] == ["without share rootfs, without share other"]
+    pruned = plan_for(state(config), absent("rootfs", unlisted=True), absent("other", unlisted=True))
+    assert [step.what for step in pruned.steps] == ["without share other"]
+    assert pruned.warnings == plan.warnings
+    assert (pruned.result["domains"][0]["kept"], pruned.result["domains"][0]["config"]) == (["rootfs"], ["other"])
+    meant = plan_for(state(config), absent("rootfs", unlisted=True), exclusive_system=True)
+    assert [step.what for step in meant.steps] == ["without share rootfs"]
     named = plan_for(state(config), absent("rootfs"), exclusive=True)
     assert '<target dir="rootfs"/>' not in named.steps[0].xml.text
     assert named.warnings == ()

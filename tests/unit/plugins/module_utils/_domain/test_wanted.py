@@ -24,6 +24,7 @@ ITEM = {
     "state": "present",
     "require_mountpoint": False,
     "guest_unmounted": False,
+    "unlisted": False,
     "allow_unsafe_source": False,
 }
 
@@ -90,7 +91,7 @@ def test_a_bad_item_is_named_with_its_option(item: dict[str, Any], sentence: str
         ({"restart_parallel": 0}, "restart_parallel: it must be at least 1, not 0"),
         ({"shutdown_timeout": 0}, "shutdown_timeout: it must be at least 1, not 0"),
         ({"spare_ports": -1}, "spare_ports: it must be at least 0, not -1"),
-        ({"exclusive_system": True}, "exclusive_system: it needs exclusive: true"),
+        ({"exclusive_system": True}, "exclusive_system: it needs exclusive: true, or an unlisted share"),
         ({"domains": ["vm2"]}, "domains: it needs exclusive: true"),
     ],
     ids=str,
@@ -119,3 +120,10 @@ def test_every_name_is_asked_for_once() -> None:
 @pytest.mark.parametrize("options", [{"tag": "x" * 36}, {"tag": "ein Tag"}, {"tag": "ä" * 18}, {"queue": 1}])
 def test_items_that_are_right(options: dict[str, Any]) -> None:
     check_items([item(**options)])
+
+
+def test_only_an_absent_share_is_unlisted() -> None:
+    with pytest.raises(VirtiofsError, match=r"^share data of domain vm1, unlisted: it needs state: absent$"):
+        wanted(given({"unlisted": True}))
+    gone = given({"unlisted": True, "state": "absent"}, exclusive_system=True)
+    assert wanted(gone).items[0].unlisted
