@@ -59,6 +59,14 @@ EXAMPLES = r"""
       - path: /srv/backup
         owner: backup
         mode: "0750"
+
+- name: A directory that the members of a group share
+  virtio.fs.virtiofs_directory:
+    directories:
+      - path: /srv/projects
+        owner: root
+        group: projects
+        mode: "2775"
 """
 
 RETURN = r"""

@@ -311,6 +311,14 @@ domains:
       description: Tags that would have gone because no list has them, and stay because the domain stands on them.
       type: list
       elements: str
+  sample:
+    - domain: vm1
+      uuid: 4a3c2d0e-8c1b-4b57-9d0c-6f2f6e1f2a10
+      running: true
+      config: [data, media]
+      live: [media]
+      waiting: [data]
+      kept: []
 restart_required:
   description: Domains that must be shut down and started, one entry for each domain and reason.
   returned: success

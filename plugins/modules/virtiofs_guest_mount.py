@@ -170,6 +170,13 @@ EXAMPLES = r"""
       - tag: vm1
         path: /mnt
 
+- name: Mounted when somebody looks into it
+  virtio.fs.virtiofs_guest_mount:
+    mounts:
+      - tag: archive
+        path: /srv/archive
+        automount: true
+
 - name: Unmount a share before the hypervisor takes it away
   virtio.fs.virtiofs_guest_mount:
     mounts:
@@ -215,6 +222,13 @@ mounts:
           also in the mount namespaces of other processes. While there is one, the share is in use.
       type: list
       elements: str
+  sample:
+    - tag: media
+      path: /srv/media
+      mounted: true
+      options: [ro, noatime]
+      in_fstab: true
+      also_mounted_on: []
 in_use:
   description:
     - The tags of all shares that are mounted somewhere in the guest in the end, also in the mount namespaces of other
@@ -222,6 +236,7 @@ in_use:
   type: list
   elements: str
   returned: success, with O(prune)
+  sample: [vm1]
 unlisted:
   description: What bears the mark of O(list_name) and is not in O(mounts) any more.
   type: list
@@ -241,6 +256,8 @@ unlisted:
       description: As in RV(mounts), for what was taken away.
       type: list
       elements: str
+  sample:
+    - {tag: media, path: /srv/media, state: kept, also_mounted_on: []}
 """
 
 from ansible.module_utils.basic import AnsibleModule

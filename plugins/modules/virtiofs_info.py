@@ -50,6 +50,12 @@ EXAMPLES = r"""
     that: info.problems | length == 0
     fail_msg: "{{ info.problems }}"
 
+- name: Only two domains of a session
+  virtio.fs.virtiofs_info:
+    uri: qemu:///session
+    domains: [mine, other]
+  become: false
+
 - name: Take over what was set up by hand
   virtio.fs.virtiofs_info:
     as_shares: true
@@ -66,6 +72,7 @@ actions:
   returned: always
   type: list
   elements: str
+  sample: []
 connection:
   description: How libvirt was asked.
   returned: success
@@ -80,6 +87,7 @@ connection:
     readonly:
       description: Whether this user may only look. Guests can then not be asked.
       type: bool
+  sample: {uri: "qemu:///system", driver: QEMU, readonly: false}
 libvirt:
   description: Version of libvirt.
   returned: success
@@ -108,6 +116,7 @@ virtiofsd:
       description: What it says it can do.
       type: list
       elements: str
+  sample: {path: /usr/libexec/virtiofsd, flavour: rust, version: 1.13.2, features: [migrate-precopy, separate-options]}
 domains:
   description: The domains, by name.
   returned: success
@@ -157,6 +166,18 @@ domains:
         - What the guest has mounted, a list of C(tag), C(path) and C(options).
         - V(unknown) where its agent does not tell.
       type: raw
+  sample:
+    - name: vm1
+      uuid: 4a3c2d0e-8c1b-4b57-9d0c-6f2f6e1f2a10
+      state: running
+      persistent: true
+      managed_save: false
+      memory: {shared: true, backing: memfd, shared_at_next_start: true}
+      config: [{tag: media, source: /srv/media, readonly: true}]
+      live: [{tag: media, source: /srv/media, readonly: true}]
+      drift: []
+      restart_required: []
+      guest_mounts: [{tag: media, path: /srv/media, options: [ro]}]
 daemons:
   description: The virtiofsd of each running share.
   returned: success
@@ -187,6 +208,15 @@ daemons:
     files_limit:
       description: How many it may have open.
       type: int
+  sample:
+    - domain: vm1
+      tag: media
+      pid: 4711
+      binary: /usr/libexec/virtiofsd
+      dead: false
+      stale: false
+      files_open: 212
+      files_limit: 1000000
 sources:
   description: The shared directories.
   returned: success
@@ -218,6 +248,15 @@ sources:
     free:
       description: What is free of it, in bytes.
       type: int
+  sample:
+    - path: /srv/media
+      exists: true
+      mount: /srv
+      device: /dev/sda3
+      fstype: ext4
+      options: [rw, nosuid, nodev]
+      size: 107374182400
+      free: 53687091200
 problems:
   description:
     - What is wrong, the worst first.

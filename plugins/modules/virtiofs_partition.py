@@ -191,6 +191,24 @@ EXAMPLES = r"""
         image: /var/lib/scratch.img
         size: 20GiB
 
+- name: Grow a share, while its guests use it
+  virtio.fs.virtiofs_partition:
+    partitions:
+      - label: shared_vm1
+        disk: /dev/disk/by-id/ata-X
+        size: 200GiB
+        grow: true
+
+- name: Owned by the user who writes to it in the guest
+  virtio.fs.virtiofs_partition:
+    partitions:
+      - label: homes
+        disk: /dev/disk/by-id/ata-X
+        size: 50GiB
+        owner: alice
+        group: alice
+        mode: "2770"
+
 - name: Take a share out of use and keep its data
   virtio.fs.virtiofs_partition:
     partitions:

@@ -231,6 +231,22 @@ probes:
     remove_files_per_second:
       description: With V(measure), the same files.
       type: float
+  sample:
+    - path: /mnt
+      action: check
+      nonce: run42.hv1
+      ok: true
+      sha256: 6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
+      bytes: 65536
+      seconds: 0.004
+      uid: 0
+      gid: 0
+      mode: "0600"
+    - path: /srv/media
+      action: write
+      nonce: run42.vm1
+      ok: true
+      errno: EROFS
 """
 
 

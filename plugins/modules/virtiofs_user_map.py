@@ -91,6 +91,11 @@ EXAMPLES = r"""
         users:
           - {guest: 1000, host: alice}
           - {guest: 1001, host: bob}
+      - name: projects
+        users:
+          - {guest: 1000, host: alice}
+        groups:
+          - {guest: 1000, host: projects}
   register: map
 
 - name: Share with that
