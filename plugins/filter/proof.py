@@ -15,6 +15,7 @@ OK = "ok"
 READ_ONLY = "read-only"
 SKIPPED = "not done in check mode"
 WAITS = "waits for a restart"
+_WELL = (OK, READ_ONLY, WAITS)
 _UNREACHED = "could not be reached"
 # What a guest alone cannot mend.
 _REMEDY = (
@@ -69,8 +70,8 @@ def proven(
     done = 0
     for proof in proofs:
         waits = bool(proof.get("waits"))
-        asked = guest.get("probes", ())[done : done + (1 if waits else 2)]
-        done += 1 if waits else 2
+        begin, done = done, done + (1 if waits else 2)
+        asked = guest.get("probes", ())[begin:done]
         host_wrote = next(answers["wrote"])
         guest_read, guest_wrote = next(answers["guest"]), WAITS if waits else next(answers["guest"])
         host_read = READ_ONLY if proof["readonly"] or waits else next(answers["read"])
@@ -106,13 +107,13 @@ def _first_wrong(answers: Iterable[tuple[str, str]]) -> str:
     for what, answer in answers:
         if answer == SKIPPED:
             return SKIPPED
-        if answer not in (OK, READ_ONLY, WAITS):
+        if answer not in _WELL:
             return answer if answer.endswith(_UNREACHED) else f"{what}: {answer}"
     return OK
 
 
 def _well(*answers: str) -> bool:
-    return all(answer in (OK, READ_ONLY, SKIPPED, WAITS) for answer in answers)
+    return all(answer in (*_WELL, SKIPPED) for answer in answers)
 
 
 def unproven(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -33,15 +33,18 @@ def no_longer_listed(
 
 def told(rows: Iterable[Mapping[str, str]], hypervisor: str) -> str:
     """One line about shares that the list has no more, '' where there is none."""
-    places = ", ".join(row.place for row in _rows(rows))
-    return f"{_record.NO_LONGER.format(hypervisor)}: {places}. {_record.REMEDY}" if places else ""
+    return _line(hypervisor, (row.place for row in _rows(rows)))
 
 
 def left_mounted(result: Any, hypervisor: str) -> str:
     """One line about what a guest has mounted from a list that has it no more, out of virtiofs_guest_mount's result."""
     found = result.get("unlisted", ()) if isinstance(result, Mapping) else ()
-    places = ", ".join(f"{each['tag']} on {each['path']}" for each in found if each["state"] == "kept")
-    return f"{_record.NO_LONGER.format(hypervisor)}: {places}. {_record.REMEDY}" if places else ""
+    return _line(hypervisor, (f"{each['tag']} on {each['path']}" for each in found if each["state"] == "kept"))
+
+
+def _line(hypervisor: str, places: Iterable[str]) -> str:
+    named = ", ".join(places)
+    return f"{_record.NO_LONGER.format(hypervisor)}: {named}. {_record.REMEDY}" if named else ""
 
 
 def not_pruned(

@@ -17,8 +17,8 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtio.fs.plugins.filter.shares import Share
-from ansible_collections.virtio.fs.plugins.module_utils._domain.readonly_bind import ROOT as READ_ONLY_BINDS
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, within
+from ansible_collections.virtio.fs.plugins.module_utils._domain.readonly_bind import is_bind
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 NO_LONGER = "made from virtiofs_host_shares of {}, and no longer in it"
 REMEDY = "virtiofs_host_prune: true takes it away and keeps the data, as does listing it with state: absent"
@@ -96,7 +96,7 @@ def _is_of(row: Row, share: Mapping[str, Any]) -> bool:
     if share.get("tag") != row.tag or not source:
         return False
     # Where libvirt cannot share read-only itself, the domain has a bind mount of the directory.
-    return normalized(source) == normalized(row.source) or within(normalized(source), READ_ONLY_BINDS)
+    return normalized(source) == normalized(row.source) or is_bind(normalized(source))
 
 
 def updated(

@@ -18,9 +18,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._mounts import mountinfo
 
 def read_binds(fstab: str) -> Mapping[str, Bind]:
     """The bind mounts below ``readonly_bind.ROOT`` that are mounted, or kept in fstab, or both."""
-    lines = {entry.path: entry for entry in mounts_fstab.entries(mounts_fstab.read(fstab)) if _is_ours(entry.path)}
+    lines = {
+        entry.path: entry
+        for entry in mounts_fstab.entries(mounts_fstab.read(fstab))
+        if readonly_bind.is_bind(entry.path)
+    }
     mounts = mountinfo.current()
-    mounted = {mount.path for mount in mounts if _is_ours(mount.path)}
+    mounted = {mount.path for mount in mounts if readonly_bind.is_bind(mount.path)}
     found = {}
     for path in {*lines, *mounted}:
         line, top = lines.get(path), mountinfo.on_path(mounts, path)
@@ -32,10 +36,6 @@ def read_binds(fstab: str) -> Mapping[str, Bind]:
             kept=line == entry_of(source, path),
         )
     return found
-
-
-def _is_ours(path: str) -> bool:
-    return path.startswith(readonly_bind.ROOT + "/")
 
 
 def _same(source: str, path: str) -> bool:

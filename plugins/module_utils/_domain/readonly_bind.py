@@ -34,6 +34,11 @@ def path_for(uuid: str, tag: str, source: str) -> str:
     return f"{ROOT}/{uuid}-{hashlib.sha256(named).hexdigest()[:16]}"
 
 
+def is_bind(path: str) -> bool:
+    """Whether a normalised path is where a bind mount of ours stands."""
+    return path.startswith(ROOT + "/")
+
+
 def enforced(share: Share, host: Host) -> bool:
     """Whether ``<readonly/>`` does what it says here. Pure."""
     if host.driver != "QEMU":

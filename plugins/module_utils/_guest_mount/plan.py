@@ -35,13 +35,10 @@ from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.steps impor
 )
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.unlisted import Unlisted, unlisted
 from ansible_collections.virtio.fs.plugins.module_utils._guest_mount.wanted import Wanted
-from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry, entries
+from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import SYSTEM, Entry, entries
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.mountinfo import Mount as MountPoint
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.steps import MakeDirectory, ReadUnits
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Change, Plan, Step
-
-# The only file that systemd makes units from.
-_FSTAB = "/etc/fstab"
 
 
 def plan(wanted: Wanted, state: GuestState) -> Plan:
@@ -129,7 +126,7 @@ def _in_order(state: GuestState, items: Sequence[ItemPlan], moved: Sequence[Item
     steps += _each_directory_once([step for each in items for step in each.mounting])
     automounting = [step for each in items for step in each.automounting]
     old = [step for each in moved for step in each.unmounting]
-    reads = state.systemd and state.fstab_path == _FSTAB and any(each.writes for each in (*items, *moved))
+    reads = state.systemd and state.fstab_path == SYSTEM and any(each.writes for each in (*items, *moved))
     if reads:
         _refuse_unresponsive(state)
     if automounting:

@@ -20,7 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import
 from ansible_collections.virtio.fs.plugins.module_utils._info.state import Domain, Source, State
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.fstab import Entry
 from ansible_collections.virtio.fs.plugins.module_utils._mounts.options import PARTITION_OPTIONS
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized, within
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 
 # A filesystem that virtiofs_partition makes.
 _FSTYPES = ("ext4", "xfs", "btrfs")
@@ -84,7 +84,7 @@ def _found(state: State) -> tuple[list[_Found], list[str]]:
 
 def _behind(share: Share, fstab: Iterable[Entry]) -> tuple[str, bool]:
     path = normalized(share.source or "/")
-    if within(path, readonly_bind.ROOT):
+    if readonly_bind.is_bind(path):
         for entry in fstab:
             if entry.mount_point == path and "bind" in entry.options:
                 return normalized(entry.spec), True

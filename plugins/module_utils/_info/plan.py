@@ -20,7 +20,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemo
 from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import dotted
 from ansible_collections.virtio.fs.plugins.module_utils._reconcile import Plan
-from ansible_collections.virtio.fs.plugins.module_utils._system.paths import within
+from ansible_collections.virtio.fs.plugins.module_utils._system.paths import normalized
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 UNKNOWN = "unknown"
@@ -83,7 +83,7 @@ def _share(share: Share) -> dict[str, Any]:
     if isinstance(options.get("idmap"), IdMap):
         options["idmap"] = adopt.idmap(options["idmap"])
     # Where libvirt cannot enforce it, the source is a read-only bind mount of ours, and the element says nothing.
-    bound = share.source is not None and within(share.source, readonly_bind.ROOT)
+    bound = share.source is not None and readonly_bind.is_bind(normalized(share.source))
     return {"tag": share.tag, "source": share.source, **options, "readonly": bool(share.readonly) or bound}
 
 

@@ -293,7 +293,7 @@ def _migration(state: State) -> Iterator[Problem]:
         lacking.append(f"virtiofsd 1.11 (this is {host.virtiofsd.name})")
     if not lacking:
         yield from _saves(state)
-    if lacking:
+    else:
         yield _problem(
             "migration_blocked",
             f"domains {', '.join(with_shares)}" if len(with_shares) > 1 else f"domain {with_shares[0]}",
