@@ -23,10 +23,13 @@ from ansible_collections.virtio.fs.plugins.module_utils._system.paths import nor
 ROOT = "/shared"
 
 # What a share hands to virtiofs_domain as it is.
-DOMAIN_OPTIONS = (*(option.name for option in SHARE_OPTIONS), "require_mountpoint", "allow_unsafe_source")
+DOMAIN_OPTIONS = (
+    *(option.name for option in SHARE_OPTIONS),
+    "require_mountpoint",
+    "allow_unsafe_source",
+    "sole_writer",
+)
 DIRECTORY_OPTIONS = ("owner", "group", "mode")
-# Who is who, as virtiofs_user_map takes it. It decides the daemon, so a share has these or a binary of its own.
-MAP_OPTIONS = ("map_users", "map_groups")
 STORAGE_PLACES = ("disk", "device", "image")
 # What virtiofs_partition takes; path and state are those of the share.
 STORAGE_KEYS = (
@@ -56,7 +59,6 @@ _KEYS = (
     "automount",
     "state",
     *DIRECTORY_OPTIONS,
-    *MAP_OPTIONS,
     *DOMAIN_OPTIONS,
 )
 _OVERRIDES = ("path", "options", "automount")
@@ -77,7 +79,6 @@ class Share:
     present: bool = True
     directory: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    user_map: Mapping[str, Any] | None = None
 
     def host_path(self, root: str) -> str:
         """The directory on the hypervisor that the guests see."""
@@ -135,28 +136,17 @@ def _share(item: Any, number: int) -> Share:
         automount=item.get("automount"),
         present=state == "present",
         directory=_given(item, DIRECTORY_OPTIONS),
-        options=_given(item, DOMAIN_OPTIONS),
-        user_map=_user_map(item, where),
+        options=_options(item, where),
     )
 
 
-def _user_map(item: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
-    given = _given(item, MAP_OPTIONS)
-    for key, pairs in given.items():
-        for pair in _list(pairs, f"{where}, {key}"):
+def _options(item: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    given = _given(item, DOMAIN_OPTIONS)
+    for key in ("map_users", "map_groups"):
+        for pair in _list(given.get(key, ()), f"{where}, {key}"):
             if not isinstance(pair, Mapping) or set(pair) != {"guest", "host"}:
                 raise AnsibleFilterError(f"{where}, {key} has {pair!r}: write guest, a number, and host, a name")
-    if "map_groups" in given and "map_users" not in given:
-        raise AnsibleFilterError(f"{where} has map_groups without map_users")
-    if not given:
-        return None
-    for key in ("binary", "idmap"):
-        if item.get(key) is not None:
-            raise AnsibleFilterError(f"{where} has map_users and {key}: one of them says who is who")
-    result = {"users": given["map_users"]}
-    if "map_groups" in given:
-        result["groups"] = given["map_groups"]
-    return result
+    return given
 
 
 def _storage(raw: Any, name: str, where: str) -> Mapping[str, Any] | None:
@@ -263,40 +253,24 @@ def _is_in(path: str, root: str) -> bool:
     return posixpath.dirname(normalized(path)) == normalized(root)
 
 
-def user_maps(shares: Any) -> list[dict[str, Any]]:
-    """The items of virtiofs_user_map: the present shares that say who is who."""
-    return [
-        {"name": share.name, **share.user_map}
-        for share in read_shares(shares)
-        if share.present and share.user_map is not None
-    ]
-
-
 def domain_shares(
     shares: Any,
     root: str = ROOT,
     unmounted: Mapping[str, Sequence[str]] | None = None,
-    binaries: Mapping[str, str] | None = None,
-    unprepared: bool = False,
 ) -> list[dict[str, Any]]:
     """The items of virtiofs_domain.
 
     ``unmounted`` has the tags that a guest has unmounted, by domain: these may be detached from a running machine.
-    ``binaries`` has the daemons that map users, by the name of the share. One that is missing is an error, because
-    root of the guest would be root of the hypervisor; with ``unprepared``, as in check mode, it is left out.
     """
     seen = unmounted or {}
     items = []
     for share in read_shares(shares):
-        binary = (binaries or {}).get(share.name)
         for domain in share.domains:
             item: dict[str, Any] = {"domain": domain, "tag": share.tag, "source": share.host_path(root)}
             if share.present:
                 if share.storage is not None:
                     item["require_mountpoint"] = True
                 item.update(share.options)
-                if share.user_map is not None and (binary or not unprepared):
-                    item["binary"] = _known(binary, share)
                 item["state"] = "present"
             else:
                 item["state"] = "absent"
@@ -304,14 +278,6 @@ def domain_shares(
                     item["guest_unmounted"] = True
             items.append(item)
     return items
-
-
-def _known(binary: str | None, share: Share) -> str:
-    if not binary:
-        raise AnsibleFilterError(
-            f"the share {share.name!r} has map_users, and the daemon for it is not known: run the role from its start"
-        )
-    return binary
 
 
 def guest_mounts(shares: Any, domain: str, overrides: Any = None, state: str | None = None) -> list[dict[str, Any]]:
@@ -346,7 +312,7 @@ def leaving(shares: Any, names: Any = None) -> list[dict[str, Any]]:
 
 
 def shares_of(variables: Any, hypervisor: str) -> list[dict[str, Any]]:
-    """The list of a hypervisor, out of ``hostvars``; an error that says why when it is not to be seen."""
+    """The list of a hypervisor, out of ``hostvars``; an error that says why when it cannot be read."""
     name = "virtiofs_guest_hypervisor"
     if not isinstance(hypervisor, str) or not hypervisor:
         raise AnsibleFilterError(f"{name} is not set: give each guest the inventory name of its hypervisor")
@@ -355,7 +321,7 @@ def shares_of(variables: Any, hypervisor: str) -> list[dict[str, Any]]:
     host = variables[hypervisor]
     if "virtiofs_host_shares" not in host:
         raise AnsibleFilterError(
-            f"virtiofs_host_shares of {hypervisor} is not to be seen from here: put it into the inventory "
+            f"virtiofs_host_shares of {hypervisor} cannot be read from here: put it into the inventory "
             "(host_vars, group_vars) or extra variables; play variables and role defaults of another host stay there"
         )
     shares: list[dict[str, Any]] = host["virtiofs_host_shares"]
@@ -461,5 +427,4 @@ class FilterModule:
             "partitions": partitions,
             "proofs": proofs,
             "shares_of": shares_of,
-            "user_maps": user_maps,
         }

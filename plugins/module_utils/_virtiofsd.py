@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.plugins.module_utils._system.command import run
@@ -42,6 +42,16 @@ class Virtiofsd:
     flavour: str
     version: tuple[int, int, int]
     features: frozenset[str] = frozenset()
+    # What it prints for --help; empty where it was not asked.
+    help: str = field(default="", repr=False)
+
+    def knows(self, argument: str, value: str | None = None) -> bool:
+        """Whether it takes an argument, with this value; True where it was not asked."""
+        if not self.help:
+            return True
+        # From the argument to the next one.
+        found = re.search(rf"^ +{re.escape(argument)}(?![\w-]).*?(?=^ +--?\w|\Z)", self.help, re.MULTILINE | re.DOTALL)
+        return found is not None and (value is None or re.search(rf"(?<![\w-]){value}(?![\w-])", found[0]) is not None)
 
     @property
     def name(self) -> str:
@@ -68,6 +78,14 @@ def read_at(path: str) -> Virtiofsd | None:
     except VirtiofsError:
         return None
     return recognised(path, version.stdout + version.stderr, capabilities.stdout)
+
+
+def with_help(daemon: Virtiofsd) -> Virtiofsd:
+    """The same daemon with what it says of its arguments."""
+    try:
+        return replace(daemon, help=run([daemon.path, "--help"], timeout=10).stdout)
+    except VirtiofsError:
+        return daemon
 
 
 def recognised(path: str, version: str, capabilities: str) -> Virtiofsd | None:

@@ -55,10 +55,11 @@ options:
       cache:
         description:
           - What the guest may cache. V(auto) is right when the host changes files too, V(always) assumes that it never
-            does.
+            does. V(metadata) caches names and attributes and no data; virtiofsd itself is told, as libvirt has no word
+            for it.
           - Left out, it stays as it is; a new share has the daemon's default, which is V(auto).
         type: str
-        choices: [auto, none, always]
+        choices: [auto, none, metadata, always]
       queue:
         description: Size of the request queue, a power of two up to 1024. QEMU's default is 128.
         type: int
@@ -88,7 +89,7 @@ options:
         description:
           - How users and groups of the guest appear on the host. Needs libvirt 10.0 and the Rust virtiofsd.
           - Only for C(qemu:///session). A virtiofsd that runs as root refuses it and the domain would not start, so it
-            is refused before; M(virtio.fs.virtiofs_user_map) does it there.
+            is refused before; O(shares[].map_users) does it there.
         type: dict
         suboptions:
           uid:
@@ -113,6 +114,105 @@ options:
             type: list
             elements: dict
             suboptions: *range
+      map_users:
+        description:
+          - Which user of the guest is which user of the hypervisor, in both directions. Needs virtiofsd 1.13 and a
+            libvirt that runs as root.
+          - Root of the guest makes files as the first user of the list, unless the list has the number 0. Every other
+            user of the guest is forbidden to own anything (virtiofsd says EIO), every other user of the hypervisor is
+            shown as 65534, nobody.
+          - It says who owns what is made, and hides nothing. Root of the guest still reads and changes every file of a
+            share that is not read-only.
+          - An empty list takes the map away.
+        type: list
+        elements: dict
+        suboptions: &pair
+          guest:
+            description: The number in the guest. Names of a guest that may be off cannot be looked up.
+            type: int
+            required: true
+          host:
+            description: The name or the number on the hypervisor. Never root.
+            type: raw
+            required: true
+      map_groups:
+        description: The same for groups. Left out, the primary group of each user, with the user's number in the guest.
+        type: list
+        elements: dict
+        suboptions: *pair
+      posix_acl:
+        description:
+          - Access control lists. V(auto) leaves it to the guest whether it takes part, and needs virtiofsd 1.14.
+            Brings O(shares[].xattr).
+          - With V(always), guests before Linux 5.14 and Windows cannot use the share.
+          - Not beside O(shares[].map_users), whose users an ACL would not follow.
+        type: str
+        choices: [auto, always, never]
+      security_label:
+        description:
+          - Security labels, as of SELinux in the guest. V(auto) needs virtiofsd 1.14. Brings O(shares[].xattr).
+        type: str
+        choices: [auto, always, never]
+      xattr_map:
+        description:
+          - How names of extended attributes of the guest are named on the hypervisor, in the words of virtiofsd, as
+            V(:map::user.virtiofs.:). Brings O(shares[].xattr).
+          - An empty string takes it away.
+        type: str
+      inode_file_handles:
+        description:
+          - Whether the daemon remembers files by a handle instead of keeping each open. V(prefer) ends "Too many open
+            files" and "Stale file handle" after many files, where the filesystem has handles (ext4, xfs, btrfs).
+          - V(mandatory) fails where it has none. The default is V(never) up to virtiofsd 1.13.2, then V(prefer).
+        type: str
+        choices: [never, prefer, mandatory]
+      announce_submounts:
+        description: Whether the guest is told what is another filesystem below O(shares[].source). The default is true.
+        type: bool
+      readdirplus:
+        description: Whether a listing brings the attributes of each file with it. The default is true.
+        type: bool
+      direct_io:
+        description: Whether C(O_DIRECT) of the guest goes through to the hypervisor, past its cache.
+        type: bool
+      allow_mmap:
+        description:
+          - Whether files can be mapped shared with O(shares[].cache=none) and O(shares[].cache=metadata); with the
+            others they can anyway. Needs O(shares[].sole_writer).
+        type: bool
+      writeback:
+        description:
+          - Whether the guest keeps what it has written to itself for a while. Faster for small writes; what another one
+            writes meanwhile is lost. Needs O(shares[].sole_writer).
+        type: bool
+      preserve_noatime:
+        description: Whether C(O_NOATIME) of the guest is kept, which needs the daemon to own the files.
+        type: bool
+      log_level:
+        description: What the daemon logs, to C(/var/log/libvirt/qemu). The default is V(info).
+        type: str
+        choices: [error, warn, info, debug, trace, 'off']
+      migration_mode:
+        description:
+          - How open files are found again after a migration or a start from a saved state. V(find-paths) takes their
+            paths, V(file-handles) the same inodes, which is right also where a file was replaced meanwhile, and loses a
+            file that is open and deleted. The default is V(find-paths). Needs virtiofsd 1.12.
+          - V(file-handles) with virtiofsd before 1.14 needs O(shares[].inode_file_handles=prefer).
+        type: str
+        choices: [find-paths, file-handles]
+      migration_on_error:
+        description:
+          - What happens then to a file that is not found. With V(abort), the daemon's default, the domain does not
+            start from its saved state at all. With V(guest-error) it does, and only that file gives an error.
+          - A share with any option that only virtiofsd itself can be told has V(guest-error) unless said otherwise.
+        type: str
+        choices: [abort, guest-error]
+      sole_writer:
+        description:
+          - You have seen that nobody but this guest writes to O(shares[].source). O(shares[].writeback) and
+            O(shares[].allow_mmap) need it.
+        type: bool
+        default: false
       require_mountpoint:
         description: Refuse when O(shares[].source) is not a mount point, as the guest would fill the host's root.
         type: bool
@@ -232,6 +332,16 @@ options:
     description: Where the bind mounts of read-only shares are kept.
     type: path
     default: /etc/fstab
+  script_directory:
+    description:
+      - Where the scripts are that tell virtiofsd what libvirt has no element for (O(shares[].map_users) to
+        O(shares[].migration_on_error), and O(shares[].cache=metadata)). A share with such an option has one as its
+        binary; one that no domain names any more, as defined, running, saved or in a snapshot, is removed.
+      - The name of a script is a checksum of what is asked for, in these words, so it is the same on every hypervisor.
+      - AppArmor's profile of libvirt in Debian and Ubuntu allows programs in C(/usr/bin) and C(/usr/sbin), and nothing
+        below C(/usr/local) or C(/var).
+    type: path
+    default: /usr/sbin
 seealso:
   - module: virtio.fs.virtiofs_guest_mount
   - module: virtio.fs.virtiofs_info
@@ -264,6 +374,21 @@ EXAMPLES = r"""
       - {domain: vm1, tag: data, source: /shared/data}
     exclusive: true
     spare_ports: 4
+
+- name: In the guest, user 1000 is alice and user 1001 is bob
+  virtio.fs.virtiofs_domain:
+    shares:
+      - domain: vm1
+        tag: homes
+        source: /srv/homes
+        map_users:
+          - {guest: 1000, host: alice}
+          - {guest: 1001, host: bob}
+
+- name: Access control lists, and no file kept open for each that the guest has seen
+  virtio.fs.virtiofs_domain:
+    shares:
+      - {domain: vm1, tag: data, source: /shared/data, posix_acl: always, inode_file_handles: prefer}
 
 - name: Share a directory of your own with a machine of your own
   virtio.fs.virtiofs_domain:
@@ -358,6 +483,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY
 from ansible_collections.virtio.fs.plugins.module_utils._domain.plan import plan
 from ansible_collections.virtio.fs.plugins.module_utils._domain.read import read
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import wanted
@@ -377,6 +503,7 @@ def main() -> None:
         "allow_unsafe_source": {"type": "bool", "default": False},
         "guest_unmounted": {"type": "bool", "default": False},
         "unlisted": {"type": "bool", "default": False},
+        "sole_writer": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
     module = AnsibleModule(
@@ -400,6 +527,7 @@ def main() -> None:
             "exclusive_system": {"type": "bool", "default": False},
             "domains": {"type": "list", "elements": "str", "default": []},
             "fstab": {"type": "path", "default": "/etc/fstab"},
+            "script_directory": {"type": "path", "default": DIRECTORY},
         },
         supports_check_mode=True,
     )

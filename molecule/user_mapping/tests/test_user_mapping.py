@@ -122,7 +122,7 @@ def test_the_probe_tells_the_same(inspected):
 def test_the_daemon_is_not_a_shell_that_waits_for_it(hv1):
     running = hv1.check(f"ps -C virtiofsd -o args= | grep -- '--shared-dir {HOST}'")
     assert "--translate-uid=map:1000:2000:1" in running
-    assert "/usr/sbin/virtiofsd-map-" not in running
+    assert "/usr/sbin/virtiofsd-with-" not in running
 
 
 def test_a_root_daemon_refuses_what_libvirt_has_for_it(hv1):

@@ -10,11 +10,11 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain import daemon_script, readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
-from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Binaries, DomainState
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ class State:
 
     domains: tuple[WantedDomain, ...]
     host: Host
+    # What each script that is wanted says on this machine, by path; one lacks where its daemon is not here yet.
+    texts: Mapping[str, str] = field(default_factory=dict)
+    # The daemons that each domain names, by UUID; None where that is not asked, or not known.
+    binaries: Mapping[str, Binaries] | None = None
 
 
 @dataclass
@@ -116,7 +120,7 @@ def by_domain(
     return tuple(
         WantedDomain(
             group.state,
-            _as_elements(group.state, group.items.values(), host),
+            _as_elements(group.state, group.items.values(), host, options.script_directory),
             options.exclusive,
             options.exclusive_system,
         )
@@ -124,9 +128,15 @@ def by_domain(
     )
 
 
-def _as_elements(state: DomainState, items: Iterable[Item], host: Host) -> tuple[Item, ...]:
+def _as_elements(state: DomainState, items: Iterable[Item], host: Host, scripts: str) -> tuple[Item, ...]:
     existing = state.config_shares
-    return tuple([readonly_bind.as_element(item, state.uuid, existing.get(item.share.tag), host) for item in items])
+
+    def as_element(item: Item) -> Item:
+        found = existing.get(item.share.tag)
+        told = daemon_script.as_element(item, found, host, scripts)
+        return readonly_bind.as_element(told, state.uuid, found, host)
+
+    return tuple([as_element(item) for item in items])
 
 
 def _tags(state: DomainState) -> tuple[str, ...]:

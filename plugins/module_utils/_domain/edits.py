@@ -28,14 +28,14 @@ class AddShare:
 
 @dataclass(frozen=True)
 class ChangeShare:
-    """``share`` has nothing but its tag and what is to be changed."""
+    """``share`` has nothing but its tag and what is to be changed. ``options`` is that in the words of the list."""
 
     share: Share
+    options: tuple[str, ...]
 
     @property
     def summary(self) -> str:
-        options = ["source"] if self.share.source is not None else []
-        return f"with new {' and '.join([*options, *self.share.options])} of share {self.share.tag}"
+        return f"with new {' and '.join(self.options)} of share {self.share.tag}"
 
     def apply(self, root: Element) -> None:
         share.change(root, self.share)

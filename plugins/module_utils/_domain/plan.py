@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain import daemon_script, readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.edits import (
     AddPorts,
@@ -74,6 +74,8 @@ class _DomainPlan:
     change: Change | None = None
     waiting: tuple[Waiting, ...] = ()
     result: Mapping[str, Any] | None = None
+    # The daemons that its shares name after the steps, in the definition and as it runs.
+    binaries: tuple[str | None, ...] = ()
 
 
 def plan(asked: Wanted, state: State) -> Plan:
@@ -83,16 +85,22 @@ def plan(asked: Wanted, state: State) -> Plan:
     """
     items, options, domains, host = asked.items, asked.options, state.domains, state.host
     not_yet = [*check_host(items, host), *check_sources(items, host.directories)]
-    if host.driver == "QEMU" and host.virtiofsd is None and any(not i.absent and not i.share.binary for i in items):
+    daemon_script.check((item for wanted in domains for item in wanted.present), host)
+    daemon_script.check_writers(items)
+    scripts = daemon_script.steps_before((item for each in domains for item in each.present), host, state.texts)
+    asked_for_daemon = any(not item.absent and not item.share.binary for item in items) and host.driver == "QEMU"
+    if host.virtiofsd is None and (asked_for_daemon or any(not step.text for step in scripts)):
         not_yet.append("no virtiofsd is installed on the hypervisor")
     check_images(items, {wanted.state.name: wanted.state.config.root for wanted in domains})
     plans = [_plan_domain(wanted, options, host) for wanted in domains]
     restarts = [each.restart for each in plans if each.restart is not None]
     return Plan(
         steps=(
+            *scripts,
             *(step for each in plans for step in each.steps),
             *_batches(restarts, options.restart_parallel),
             *(step for each in plans for step in each.last),
+            *_scripts_left(plans, domains, state),
         ),
         warnings=(
             *(warning for each in plans for warning in each.warnings),
@@ -123,7 +131,8 @@ def edits_of(root: Element, wanted: WantedDomain, options: Options, host: Host) 
             continue
         differences = share.differences(found[share.tag])
         if differences:
-            edits.append(ChangeShare(share.only(differences)))
+            named = daemon_script.words(differences, item, found[share.tag], host)
+            edits.append(ChangeShare(share.only(differences), named))
     if wanted.present:
         cell = options.numa_cell == "always" or host.libvirt < memory.WITHOUT_CELL
         if not memory.is_as_wanted(root, cell=cell):
@@ -173,7 +182,9 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
     binds = readonly_bind.steps_before(wanted.present, host, options.fstab)
     if not (edits or binds or live.before or live.hot_plug or live.waiting or host.binds):
         # What most domains of a fleet are.
-        return _DomainPlan(result=_result(wanted, live, False))
+        return _DomainPlan(
+            result=_result(wanted, live, False), binaries=_in_use(state, root, live, False, "binary", host.scripts)
+        )
     added = tuple(item for item in wanted.present if item.share.tag not in before)
     restarts = options.apply == "restart" and _may_restart(state, live, options)
     if restarts:
@@ -199,6 +210,7 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         change=_change(wanted, options, host) if edits else None,
         waiting=() if restarts else live.waiting,
         result=_result(wanted, live, restarts),
+        binaries=_in_use(state, root, live, restarts, "binary", host.scripts),
     )
 
 
@@ -213,17 +225,36 @@ def _last_steps(
 ) -> tuple[Any, ...]:
     if not host.binds:
         return ()
-    return readonly_bind.steps_after(state.uuid, _sources_in_use(state, root, live, restarts), host, options.fstab)
+    return readonly_bind.steps_after(
+        state.uuid, _in_use(state, root, live, restarts, "source", host.binds), host, options.fstab
+    )
 
 
-def _sources_in_use(state: DomainState, root: Element, live: LivePlan, restarts: bool) -> list[str | None]:
-    """Sources of the definition, and of what still runs after the steps."""
+def _in_use(
+    state: DomainState, root: Element, live: LivePlan, restarts: bool, option: str, ours: Mapping[str, Any]
+) -> tuple[str | None, ...]:
+    """An option of the shares in the definition, and of what still runs after the steps. Not asked without ``ours``."""
+    if not ours:
+        return ()
     planned = state.config_shares if root is state.config.root else domain_xml_share.shares_in(root)
-    used = [share.source for share in planned.values()]
+    used = [getattr(share, option) for share in planned.values()]
     if not restarts:
         replaced = {step.tag for step in live.before}
-        used += [share.source for tag, share in state.live_shares.items() if tag not in replaced]
-    return used
+        used += [getattr(share, option) for tag, share in state.live_shares.items() if tag not in replaced]
+    return tuple(used)
+
+
+def _scripts_left(plans: Sequence[_DomainPlan], domains: Sequence[WantedDomain], state: State) -> tuple[Any, ...]:
+    """Scripts of ours that no domain names any more, whether it is listed, saved or in a snapshot."""
+    if state.binaries is None:
+        return ()
+    listed = {wanted.state.uuid for wanted in domains}
+    # Its saved image goes with the steps of a domain.
+    dropped = {step.uuid for each in plans for step in each.steps if isinstance(step, RemoveManagedSave)}
+    used = [binary for each in plans for binary in each.binaries]
+    for uuid, found in state.binaries.items():
+        used += [*found.snapshots, *(() if uuid in listed else found.now), *(() if uuid in dropped else found.saved)]
+    return daemon_script.steps_after(used, state.host)
 
 
 def _warnings(

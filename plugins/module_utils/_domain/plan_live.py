@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.virtio.fs.plugins.module_utils._domain import daemon_script
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import (
     APPLY_CONFIG,
@@ -80,7 +81,8 @@ def plan_live(
                 or _why_kept(wanted, tag, options)
             )
             if reason is None:
-                steps.append(_reattach(state, item, _copy(state.live.root, tag), before, differences))
+                named = _named(item, live.get(tag), wanted, host)
+                steps.append(_reattach(state, item, _copy(state.live.root, tag), before, differences, named))
         else:
             reason = _why_no_hot_plug(state, options, host, left)
             if reason is None:
@@ -149,7 +151,12 @@ def _refuse_mounted(wanted: WantedDomain, tag: str, options: Options) -> None:
 
 
 def _reattach(
-    state: DomainState, item: Item, live: Element, before: Mapping[str, Share], differences: tuple[str, ...]
+    state: DomainState,
+    item: Item,
+    live: Element,
+    before: Mapping[str, Share],
+    differences: tuple[str, ...],
+    named: tuple[str, ...],
 ) -> Reattach:
     old = share.without_places(live)
     tag = item.share.tag
@@ -158,7 +165,7 @@ def _reattach(
         share.forget_binary(old)
     new = share.detached_copy(old)
     share.write(new, item.share.only(differences))
-    return Reattach(state.name, state.uuid, tag, differences, serialised_element(old), serialised_element(new))
+    return Reattach(state.name, state.uuid, tag, named, serialised_element(old), serialised_element(new))
 
 
 def _named(item: Item, running: Share | None, wanted: WantedDomain, host: Host) -> tuple[str, ...]:
@@ -166,8 +173,8 @@ def _named(item: Item, running: Share | None, wanted: WantedDomain, host: Host) 
     if running is None:
         return ()
     bound = item.bound_source is not None or running.source in host.binds
-    names = wanted.live_differences[item.share.tag]
-    return tuple("readonly" if name == "source" and bound else name for name in names)
+    names = ("readonly" if name == "source" and bound else name for name in wanted.live_differences[item.share.tag])
+    return daemon_script.words(names, item, running, host)
 
 
 def _copy(root: Element, tag: str) -> Element:

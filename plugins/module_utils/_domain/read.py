@@ -7,16 +7,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils._daemon import read as daemon_read
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.arguments import problem
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.refused import Refused
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY
 from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain, by_domain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.read_binds import read_binds
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted, names
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import capabilities
-from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet
+from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError, at
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Binaries
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
+
+_OF_ROOT = "qemu:///system"
 
 
 def read(wanted: Wanted, hypervisor: Hypervisor, *, public: bool) -> State:
@@ -33,20 +41,77 @@ def read(wanted: Wanted, hypervisor: Hypervisor, *, public: bool) -> State:
 def _read(wanted: Wanted, hypervisor: Hypervisor, public: bool) -> State:
     items, options = wanted.items, wanted.options
     present = [item.share for item in items if not item.absent]
+    scripts = daemon_read.read_scripts(options.script_directory)
+    daemons = {share.binary for share in present} | {found.script.daemon for found in scripts.values()}
     host = Host(
         uri=hypervisor.uri,
         driver=hypervisor.driver,
         libvirt=hypervisor.libvirt_version,
         qemu=hypervisor.qemu_version,
         virtiofsd=_virtiofsd.read_installed() if present else None,
-        binaries={path: _virtiofsd.read_at(path) for path in {share.binary for share in present} if path},
+        binaries={path: _virtiofsd.read_at(path) for path in daemons if path and present},
         directories=sources.read_directories(share.source for share in present if share.source),
         binds=read_binds(options.fstab),
         has_device=capabilities.has_virtiofs(hypervisor.domain_capabilities()) if present else None,
+        scripts=scripts,
     )
     states = hypervisor.states(names(items, options.domains), public=public)
     domains = by_domain(states, items, options, host)
-    return State(tuple(_asked(domain, options, hypervisor) for domain in domains), host)
+    told = [item for domain in domains for item in domain.present if item.script is not None]
+    host = _with_arguments(host, told)
+    return State(
+        domains=tuple(_asked(domain, options, hypervisor) for domain in domains),
+        host=host,
+        texts=_read_texts(told, host),
+        binaries=_read_binaries(host, told, hypervisor, options),
+    )
+
+
+def _with_arguments(host: Host, told: Sequence[Item]) -> Host:
+    """With what the daemons that are to be told something say of their arguments."""
+    paths = {item.binary for item in told}
+    if not paths:
+        return host
+    binaries = {path: _virtiofsd.read_at(path) if path in paths else found for path, found in host.binaries.items()}
+    binaries.update((path, _virtiofsd.read_at(path)) for path in paths if path and path not in binaries)
+    return dataclasses.replace(
+        host,
+        virtiofsd=host.virtiofsd and _virtiofsd.with_help(host.virtiofsd),
+        binaries={path: found and _virtiofsd.with_help(found) for path, found in binaries.items()},
+    )
+
+
+def _read_texts(told: Iterable[Item], host: Host) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for item in told:
+        path, daemon = item.share.binary, host.daemon(item.binary)
+        if item.script is None or path is None or daemon is None or path in texts:
+            continue
+        if problem(item.script.options, daemon):
+            # The plan refuses it, with better words than the daemon's.
+            continue
+        try:
+            texts[path] = daemon_read.read_text(item.script, daemon, path)
+        except Refused as error:
+            raise VirtiofsError(at(item.label, error.option) + str(error)) from error
+        except VirtiofsError as error:
+            raise VirtiofsError(f"{at(item.label)}{error}") from error
+    return texts
+
+
+def _read_binaries(
+    host: Host, told: Iterable[Item], hypervisor: Hypervisor, options: Options
+) -> Mapping[str, Binaries] | None:
+    """Which domain names which daemon, where a script may be left over.
+
+    What root's libvirt has is in the usual directory: another connection does not see who uses that.
+    """
+    wanted = {item.share.binary for item in told}
+    if not host.scripts.keys() - wanted:
+        return None
+    if host.uri != _OF_ROOT and options.script_directory == DIRECTORY:
+        return None
+    return hypervisor.binaries()
 
 
 def _asked(wanted: WantedDomain, options: Options, hypervisor: Hypervisor) -> WantedDomain:

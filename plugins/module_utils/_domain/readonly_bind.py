@@ -39,11 +39,11 @@ def is_bind(path: str) -> bool:
     return path.startswith(ROOT + "/")
 
 
-def enforced(share: Share, host: Host) -> bool:
+def enforced(item: Item, host: Host) -> bool:
     """Whether ``<readonly/>`` does what it says here. Pure."""
     if host.driver != "QEMU":
         return True
-    daemon = host.binaries.get(share.binary) if share.binary else host.virtiofsd
+    daemon = host.daemon(item.binary)
     if host.libvirt < _LIBVIRT:
         return False
     return daemon is None or (daemon.flavour == "rust" and daemon.version >= _VIRTIOFSD)
@@ -64,7 +64,7 @@ def as_element(item: Item, uuid: str, existing: Share | None, host: Host) -> Ite
     if not (share.readonly or (share.readonly is None and bound)):
         return item
     path = path_for(uuid, share.tag, share.source)
-    if enforced(share, host):
+    if enforced(item, host):
         unchanged = (
             existing is not None
             and existing.source == path

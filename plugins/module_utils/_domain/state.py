@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Found
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version
 from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
@@ -49,3 +50,11 @@ class Host:
     binds: Mapping[str, Bind] = field(default_factory=dict)
     # None: this libvirt does not tell.
     has_device: bool | None = None
+    # The scripts of ours that start a virtiofsd with options, by path.
+    scripts: Mapping[str, Found] = field(default_factory=dict)
+
+    def daemon(self, binary: str | None) -> Virtiofsd | None:
+        """What a share with this binary is served by, where that is there: a script starts another program."""
+        found = self.scripts.get(binary) if binary else None
+        path = binary if found is None else found.script.daemon
+        return self.binaries.get(path) if path else self.virtiofsd

@@ -16,8 +16,16 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY, Script
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.user_map import problem_with
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import can_hold
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
+    BY_NAME,
+    OF_DAEMON,
+    IdMap,
+    IdRange,
+    UserPair,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
@@ -27,9 +35,18 @@ TAG_BYTES = 36
 
 QUEUE_MAXIMUM = 1024
 
+_MAPS = ("map_users", "map_groups")
 
 # What an item has besides the share itself.
-_OF_THE_ITEM = ("domain", "state", "require_mountpoint", "guest_unmounted", "unlisted", "allow_unsafe_source")
+_OF_THE_ITEM = (
+    "domain",
+    "state",
+    "require_mountpoint",
+    "guest_unmounted",
+    "unlisted",
+    "allow_unsafe_source",
+    "sole_writer",
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +60,16 @@ class Item:
     guest_unmounted: bool = False
     unlisted: bool = False
     allow_unsafe_source: bool = False
+    sole_writer: bool = False
     # Where the share is given by a read-only bind mount: what is mounted there.
     bound_source: str | None = None
+    # Where virtiofsd is told more than libvirt can tell it: the script that the share has as its binary.
+    script: Script | None = None
+
+    @property
+    def binary(self) -> str | None:
+        """The program that serves the share in the end, None for the one that libvirt would take."""
+        return self.share.binary if self.script is None else self.script.daemon
 
     @property
     def label(self) -> str:
@@ -71,6 +96,7 @@ class Options:
     exclusive_system: bool = False
     domains: tuple[str, ...] = ()
     fstab: str = "/etc/fstab"
+    script_directory: str = DIRECTORY
 
 
 @dataclass(frozen=True)
@@ -102,6 +128,9 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
         )
     if given["exclusive_system"] and not (given["exclusive"] or any(item.unlisted for item in items)):
         raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true, or an unlisted share")
+    problem = paths.problem_with_path(given["script_directory"])
+    if problem:
+        raise VirtiofsError(at("script_directory") + f"{given['script_directory']!r} {problem}")
     if given["domains"] and not given["exclusive"]:
         raise VirtiofsError(at("domains") + "it needs exclusive: true")
 
@@ -121,6 +150,9 @@ def _item(entry: Mapping[str, Any]) -> Item:
         raise VirtiofsError(where + "there is no such option")
     if "idmap" in given:
         given["idmap"] = _idmap(given["idmap"])
+    for name in _MAPS:
+        if name in given:
+            given[name] = tuple(UserPair(pair["guest"], str(pair["host"])) for pair in given[name])
     return Item(
         domain=entry["domain"],
         share=Share(**given),
@@ -129,6 +161,7 @@ def _item(entry: Mapping[str, Any]) -> Item:
         guest_unmounted=entry["guest_unmounted"],
         unlisted=entry["unlisted"],
         allow_unsafe_source=entry["allow_unsafe_source"],
+        sole_writer=entry["sole_writer"],
     )
 
 
@@ -192,7 +225,33 @@ def _value_problem(share: Share) -> Problem | None:
         problem = _path_problem(share.binary)
         if problem:
             return "binary", f"{share.binary!r} {problem}"
-    return _idmap_problem(share.idmap)
+    return _idmap_problem(share.idmap) or _daemon_problem(share)
+
+
+def _daemon_problem(share: Share) -> Problem | None:
+    for name in _MAPS:
+        problem = problem_with(getattr(share, name) or ())
+        if problem:
+            return name, problem
+    if share.map_groups is not None and bool(share.map_groups) != bool(share.map_users):
+        return "map_groups", "it needs map_users beside it, or an empty list of both"
+    if share.map_users and share.idmap not in (None, IdMap()):
+        return "map_users", "it cannot be had beside idmap: one of them says who is who"
+    if share.map_users and share.posix_acl not in (None, "never"):
+        return "posix_acl", "it cannot be had beside map_users: the users that an ACL names are not translated"
+    if share.xattr is False:
+        for name in ("posix_acl", "security_label"):
+            if getattr(share, name) not in (None, "never"):
+                return name, "it needs extended attributes, and xattr is false"
+    if share.xattr_map is not None and not (share.xattr_map.isprintable() and can_hold(share.xattr_map)):
+        return "xattr_map", "it has a character that cannot be printed"
+    return None
+
+
+def asks_the_daemon(share: Share) -> tuple[str, ...]:
+    """The options set here that only virtiofsd itself can be told."""
+    names = [name for name in OF_DAEMON if getattr(share, name) is not None]
+    return (*names, "cache") if share.cache == "metadata" else tuple(names)
 
 
 def _idmap_problem(idmap: IdMap | None) -> Problem | None:

@@ -121,6 +121,14 @@ def elements(root: Element) -> Iterable[Element]:
     return path("devices/filesystem[driver/@type='virtiofs']")(root)
 
 
+def binaries_in(root: Element) -> Iterator[str]:
+    """The programs that shares name, wherever in a document: a snapshot has domains in it."""
+    for element in root.iter("filesystem"):
+        binary = element.find("binary[@path]")
+        if binary is not None:
+            yield binary.get("path", "")
+
+
 def stands_on(root: Element) -> dict[str, str]:
     """The shares that a domain boots from, or that a daemon of others serves, by tag with the reason."""
     words = (root.findtext("os/cmdline") or "").split()
@@ -184,7 +192,8 @@ def _reader(option: Option) -> Callable[[Element, dict[str, Any]], None]:
 
 _READERS: dict[str, list[Callable[[Element, dict[str, Any]], None]]] = {}
 for _option in SHARE_OPTIONS:
-    _READERS.setdefault(_option.path.partition("/")[0], []).append(_reader(_option))
+    if not _option.of_daemon:
+        _READERS.setdefault(_option.path.partition("/")[0], []).append(_reader(_option))
 
 
 def new_element(parent: Element, share: Share) -> Element:
@@ -218,6 +227,9 @@ def write(element: Element, share: Share) -> None:
 
 
 def _write(element: Element, option: Option, value: Any) -> None:
+    if option.of_daemon:
+        # Whoever writes a share has put these into the script that it names as its binary.
+        raise ValueError(f"{option.name} is for virtiofsd, and no document has a place for it")
     if option.kind is PRESENCE:
         _presence(element, option.path, value)
     elif option.kind is ID_MAP:

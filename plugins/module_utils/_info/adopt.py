@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import expanded
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
@@ -70,9 +71,8 @@ def _found(state: State) -> tuple[list[_Found], list[str]]:
                 continue
             path, readonly = _behind(share, state.fstab)
             # Whether it is read-only, the directory behind a bind mount tells.
-            options = {name: value for name, value in share.options.items() if name != "readonly"}
-            if "idmap" in options:
-                options["idmap"] = idmap(options["idmap"])
+            told = as_given(expanded(share, state.host.scripts).options)
+            options = {name: value for name, value in told.items() if name != "readonly"}
             if readonly:
                 options["readonly"] = True
             found.append(_Found(domain, share, path, options))
@@ -198,7 +198,18 @@ def _holds_template(words: Iterable[str]) -> bool:
     return any(opening in word for word in words for opening in ("{{", "{%", "{#"))
 
 
-def idmap(mapping: IdMap) -> dict[str, list[dict[str, int]]]:
+def as_given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a share as the list has them."""
+    return {name: _as_given(value) for name, value in options.items()}
+
+
+def _as_given(value: Any) -> Any:
+    if isinstance(value, IdMap):
+        return _idmap(value)
+    return [{"guest": pair.guest, "host": pair.host} for pair in value] if isinstance(value, tuple) else value
+
+
+def _idmap(mapping: IdMap) -> dict[str, list[dict[str, int]]]:
     return {
         kind: [{"start": each.start, "target": each.target, "count": each.count} for each in getattr(mapping, kind)]
         for kind in ("uid", "gid")

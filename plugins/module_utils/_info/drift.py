@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Found, expanded
 from ansible_collections.virtio.fs.plugins.module_utils._domain import plan_live
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import DAEMON_DEAD, Waiting
@@ -34,8 +36,8 @@ class Drift:
         }[self.kind]
 
 
-def drift(domain: Domain) -> tuple[Drift, ...]:
-    """Nothing for a domain that is off: it has one state only."""
+def drift(domain: Domain, scripts: Mapping[str, Found]) -> tuple[Drift, ...]:
+    """Nothing for a domain that is off: it has one state only. ``scripts`` are those that start a virtiofsd."""
     if not domain.running:
         return ()
     config, live = domain.config, domain.live
@@ -44,7 +46,7 @@ def drift(domain: Domain) -> tuple[Drift, ...]:
         if tag not in config:
             found.append(Drift(tag, "live_only"))
             continue
-        options = _differences(config[tag], share)
+        options = _differences(expanded(config[tag], scripts), expanded(share, scripts))
         if options:
             found.append(Drift(tag, "options", options))
     return tuple(found)
@@ -52,7 +54,7 @@ def drift(domain: Domain) -> tuple[Drift, ...]:
 
 def waiting(domain: Domain, host: Host) -> tuple[Waiting, ...]:
     """What the definition has and only a restart can give the running machine, by the rules of virtiofs_domain."""
-    if not drift(domain) and not domain.state.dead:
+    if not drift(domain, host.scripts) and not domain.state.dead:
         return ()
     state = dataclasses.replace(domain.state, mounted=_mounted(domain))
     config, live = domain.config, domain.live

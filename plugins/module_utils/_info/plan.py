@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import expanded
 from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.restart_required import restart_required
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import IdMap
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import adopt, drift
 from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, memory_backing, problems
@@ -70,18 +70,19 @@ def _domain(domain: Domain, host: Host) -> dict[str, Any]:
             "backing": memory_backing(effective.root),
             "shared_at_next_start": memory.is_shared(state.config.root),
         },
-        "config": [_share(share) for share in domain.config.values()],
-        "live": [_share(share) for share in domain.live.values()],
-        "drift": [{"tag": each.tag, "kind": each.kind, "options": list(each.options)} for each in drift.drift(domain)],
+        "config": [_share(share, host) for share in domain.config.values()],
+        "live": [_share(share, host) for share in domain.live.values()],
+        "drift": [
+            {"tag": each.tag, "kind": each.kind, "options": list(each.options)}
+            for each in drift.drift(domain, host.scripts)
+        ],
         "restart_required": restart_required(drift.waiting(domain, host)),
         "guest_mounts": _guest_mounts(domain),
     }
 
 
-def _share(share: Share) -> dict[str, Any]:
-    options = share.options
-    if isinstance(options.get("idmap"), IdMap):
-        options["idmap"] = adopt.idmap(options["idmap"])
+def _share(share: Share, host: Host) -> dict[str, Any]:
+    options = adopt.as_given(expanded(share, host.scripts).options)
     # Where libvirt cannot enforce it, the source is a read-only bind mount of ours, and the element says nothing.
     bound = share.source is not None and readonly_bind.is_bind(normalized(share.source))
     return {"tag": share.tag, "source": share.source, **options, "readonly": bool(share.readonly) or bound}

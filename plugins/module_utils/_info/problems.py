@@ -179,7 +179,7 @@ def is_stale(daemon: Daemon, source: Source) -> bool:
 
 def _drift(domain: Domain, state: State) -> Iterator[Problem]:
     reasons = {each.tag: each.reason for each in drift.waiting(domain, state.host)}
-    for each in drift.drift(domain):
+    for each in drift.drift(domain, state.host.scripts):
         reason = reasons.get(each.tag)
         if each.kind == "live_only":
             remedy = "add it to virtiofs_host_shares and run virtio.fs.share to keep it; else unmount it in the guest"

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.read import read_scripts
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError
@@ -51,6 +53,7 @@ def read(wanted: Wanted, *, fstab: str = SYSTEM) -> State:
             qemu=hypervisor.qemu_version,
             virtiofsd=_virtiofsd.read_installed(),
             binaries={path: _virtiofsd.read_at(path) for path in {share.binary for share in shares} if path},
+            scripts=read_scripts(DIRECTORY),
         ),
         readonly=readonly,
         domains=tuple(_with_daemons(hypervisor, domain, mounts) for domain in domains),

@@ -23,6 +23,16 @@ def dotted(version: Version) -> str:
 
 
 @dataclass(frozen=True)
+class Binaries:
+    """The programs that a domain names for its shares: ``now``, as defined and as it runs; where it was saved; and in
+    its snapshots."""
+
+    now: frozenset[str] = frozenset()
+    saved: frozenset[str] = frozenset()
+    snapshots: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class DomainState:
     """A domain as it is. ``live`` is None while it is off.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import document, share
@@ -29,7 +29,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._libvirt.connection impo
 )
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.definition_lock import definition_lock
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_list import DomainList, read_domain_list
-from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import DomainState, Version
+from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Binaries, DomainState, Version
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.pid_files import DaemonFiles, state_directory
 
 __all__ = ["Gone", "Hypervisor", "available"]
@@ -140,6 +140,27 @@ class Hypervisor:
             managed_save=live is None and uuid in listed.saved,
             dead=frozenset() if live is None else self._files.dead(live),
         )
+
+    def binaries(self) -> Mapping[str, Binaries] | None:
+        """The programs that the domains name for their shares, by UUID; None where this libvirt does not tell all."""
+        return self._connection.retry_once("read which virtiofsd each domain has", self._binaries)
+
+    def _binaries(self) -> Mapping[str, Binaries] | None:
+        listed = read_domain_list(self._connection)
+        found = {}
+        for uuid, domain in listed.domains.items():
+            try:
+                found[uuid] = _binaries_of(domain, saved=uuid in listed.saved)
+            except Gone:
+                continue
+            except libvirt.libvirtError:
+                return None
+        return found
+
+    def names_binary(self, path: str) -> bool:
+        """Whether a domain names this program for a share; also where libvirt does not tell."""
+        found = self.binaries()
+        return found is None or any(path in {*one.now, *one.saved, *one.snapshots} for one in found.values())
 
     def mounted(self, uuid: str, tags: Iterable[str]) -> dict[str, bool | None]:
         """Whether the guest has these tags mounted; None where nobody can tell."""
@@ -344,6 +365,23 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
     except VirtiofsError as second:
         raise Lost(f"cannot {what}: {message(error)}; whether it took effect anyway is unknown: {second}") from error
     raise failure(what, error) from error
+
+
+def _binaries_of(domain: Any, *, saved: bool) -> Binaries:
+    """
+    :raises Gone: the domain is not there any more.
+    """
+    now = {_dumped(domain, 0), _dumped(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)}
+    snapshots = [each.getXMLDesc(0) for each in domain.listAllSnapshots(0)] if domain.snapshotNum(0) else []
+    return Binaries(
+        now=_named_in(now),
+        saved=_named_in([domain.managedSaveGetXMLDesc(0)] if saved else []),
+        snapshots=_named_in(snapshots),
+    )
+
+
+def _named_in(documents: Iterable[str]) -> frozenset[str]:
+    return frozenset(path for text in documents for path in share.binaries_in(document.parse(text)))
 
 
 def _dumped(domain: Any, flags: int) -> str:

@@ -34,12 +34,13 @@ GROUND = {
     "_mounts": {"_errors", "_system"},
     "_domain_xml": {"_errors", "_system"},
     "_virtiofsd": {"_errors", "_system"},
+    "_daemon": {"_errors", "_system", "_virtiofsd", "_domain_xml"},
     "_block": {"_errors", "_system", "_mounts"},
     "_libvirt": {"_errors", "_system", "_mounts", "_domain_xml"},
 }
 
 # A module's wing imports from the ground, and from no other module's wing.
-OF_A_MODULE = {"_partition", "_domain", "_guest_mount", "_probe", "_user_map", "_directory", "_info"}
+OF_A_MODULE = {"_partition", "_domain", "_guest_mount", "_probe", "_directory", "_info"}
 
 # Right as they are.
 BESIDE = {

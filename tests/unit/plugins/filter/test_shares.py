@@ -212,7 +212,7 @@ def test_filesystems_are_those_of_present_storage():
         ([item(domains=[1])], "the share 'a', domains has 1: write a string"),
         ([item(domian=["vm1"])], "the share 'a' has the unknown key 'domian': did you mean 'domains'?"),
         ([item(read_only=True)], "the share 'a' has the unknown key 'read_only': did you mean 'readonly'?"),
-        ([item(zzz=1)], "the share 'a' has the unknown key 'zzz': there are allow_unsafe_source, automount, binary, "),
+        ([item(zzz=1)], "the share 'a' has the unknown key 'zzz': there are allow_mmap, allow_unsafe_source, "),
         (
             [item(storage={"disc": "/dev/sda", "size": "1GiB"})],
             "the share 'a', storage has the unknown key 'disc': did you mean 'disk'?",
@@ -263,7 +263,7 @@ def test_overrides_that_are_wrong_are_refused(overrides: Any, sentence: str):
         ("", "virtiofs_guest_hypervisor is not set"),
         (None, "virtiofs_guest_hypervisor is not set"),
         ("hv9", "virtiofs_guest_hypervisor is 'hv9', and the inventory has no such host"),
-        ("hv2", "virtiofs_host_shares of hv2 is not to be seen from here"),
+        ("hv2", "virtiofs_host_shares of hv2 cannot be read from here"),
     ],
 )
 def test_a_hypervisor_without_a_list_is_named(hypervisor: Any, sentence: str):
@@ -317,3 +317,22 @@ def test_a_share_that_waits_to_become_read_only_is_told_apart():
     assert not waits({"restart_required": [entry]}, "vm2")
     assert not waits({"restart_required": [{**entry, "options": {"data": ["cache"]}}]})
     assert not waits({})
+
+
+def test_who_is_who_goes_to_the_domain_as_it_is():
+    pairs = [{"guest": 1000, "host": "alice"}]
+    share = {"name": "homes", "domains": ["vm1"], "path": "/srv/homes", "map_users": pairs, "posix_acl": "never"}
+    (listed,) = filters.domain_shares([share])
+    assert (listed["map_users"], listed["posix_acl"]) == (pairs, "never")
+    (leaving,) = filters.domain_shares([{**share, "state": "absent"}])
+    assert "map_users" not in leaving
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [([{"guest": 1000}], "write guest, a number, and host, a name"), ({"alice": 1000}, "write a list")],
+)
+def test_a_map_of_another_shape_is_refused(pairs: Any, message: str):
+    with pytest.raises(AnsibleFilterError, match="the share 'homes', map_users") as error:
+        filters.read_shares([{"name": "homes", "domains": ["vm1"], "map_users": pairs}])
+    assert message in str(error.value)

@@ -30,11 +30,11 @@ def test_a_share_is_added() -> None:
 
 def test_only_what_changes_is_changed_and_named() -> None:
     root = parse(HAS_ONE)
-    edit = ChangeShare(Share("one", readonly=True, queue=64))
+    edit = ChangeShare(Share("one", readonly=True, queue=64), ("readonly", "queue"))
     edit.apply(root)
     assert edit.summary == "with new readonly and queue of share one"
     assert share.shares_in(root) == {"one": Share("one", "/srv/one", readonly=True, queue=64)}
-    assert ChangeShare(Share("one", "/srv/other")).summary == "with new source of share one"
+    assert ChangeShare(Share("one", "/srv/other"), ("source",)).summary == "with new source of share one"
 
 
 def test_a_share_is_removed() -> None:

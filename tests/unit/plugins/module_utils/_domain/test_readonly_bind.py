@@ -12,7 +12,6 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain import readonly_
 from ansible_collections.virtio.fs.plugins.module_utils._domain.readonly_bind import path_for
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Bind
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps_bind import BindReadOnly, RemoveBind
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.tests.unit.domain_surroundings import (
     BARE,
     UUID,
@@ -68,7 +67,7 @@ def test_each_source_has_a_mount_of_its_own_name() -> None:
     ],
 )
 def test_where_the_daemon_itself_writes_nothing(on: dict[str, Any], enforced: bool) -> None:
-    assert readonly_bind.enforced(Share("data"), host(**on)) is enforced
+    assert readonly_bind.enforced(item(), host(**on)) is enforced
 
 
 def test_the_bind_mounts_of_another_domain_stay() -> None:

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, check_items, names, wanted
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, IdMap, IdRange
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
+    BY_NAME,
+    IdMap,
+    IdRange,
+    UserPair,
+)
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
 from ansible_collections.virtio.fs.tests.unit.domain_surroundings import item
@@ -26,6 +31,7 @@ ITEM = {
     "guest_unmounted": False,
     "unlisted": False,
     "allow_unsafe_source": False,
+    "sole_writer": False,
 }
 
 
@@ -45,6 +51,12 @@ def test_ranges_of_ids_become_values() -> None:
     one = {"start": 0, "target": 1000, "count": 1}
     (item,) = wanted(given({"idmap": {"uid": [one], "gid": None}})).items
     assert item.share.idmap == IdMap(uid=(IdRange(0, 1000, 1),))
+
+
+def test_users_become_values_whatever_yaml_made_of_their_names() -> None:
+    pairs = [{"guest": 1000, "host": "alice"}, {"guest": 1001, "host": 2001}]
+    (item,) = wanted(given({"map_users": pairs})).items
+    assert item.share.map_users == (UserPair(1000, "alice"), UserPair(1001, "2001"))
 
 
 def test_an_absent_share_needs_no_source() -> None:

@@ -14,8 +14,10 @@ import yaml
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as share_elements
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import parse
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import (
+    BY_NAME,
     ID_MAP,
     NUMBER,
+    OF_DAEMON,
     ON_OFF,
     PRESENCE,
     SHARE_OPTIONS,
@@ -28,6 +30,9 @@ from ansible_collections.virtio.fs.plugins.modules import virtiofs_domain
 
 ROLE = Path(__file__).resolve().parents[5] / "roles/virtiofs_host"
 each_option = pytest.mark.parametrize("option", SHARE_OPTIONS, ids=lambda option: option.name)
+IN_XML = [option for option in SHARE_OPTIONS if not option.of_daemon]
+each_in_xml = pytest.mark.parametrize("option", IN_XML, ids=lambda option: option.name)
+each_of_daemon = pytest.mark.parametrize("name", OF_DAEMON)
 
 
 def sample(option: Option) -> Any:
@@ -42,23 +47,23 @@ def element(share: Share) -> Any:
     return share_elements.new_element(parse("<devices/>"), share)
 
 
-@each_option
+@each_in_xml
 def test_what_is_written_is_read_again(option: Option) -> None:
     share = Share("data", "/srv/data", **{option.name: sample(option)})
     assert share_elements.read(element(share)) == share
 
 
-@each_option
+@each_in_xml
 def test_it_is_written_where_the_row_says_and_nowhere_else(option: Option) -> None:
     without, with_it = element(Share("data", "/srv/data")), element(Share("data", "/srv/data"))
     share_elements.write(with_it, Share("data", **{option.name: sample(option)}))
     assert not without.xpath(option.path)
     assert len(with_it.xpath(option.path)) == 1
-    others = [other for other in SHARE_OPTIONS if other is not option and with_it.xpath(other.path)]
+    others = [other for other in IN_XML if other is not option and with_it.xpath(other.path)]
     assert others == []
 
 
-@each_option
+@each_in_xml
 def test_its_default_is_no_difference_and_is_not_written(option: Option) -> None:
     if option.default is None:
         assert Share("data", **{option.name: sample(option)}).differences(Share("data")) == (option.name,)
@@ -69,7 +74,7 @@ def test_its_default_is_no_difference_and_is_not_written(option: Option) -> None
     assert Share("data", "/srv/data", **{option.name: sample(option)}).differences(share) == (option.name,)
 
 
-@each_option
+@each_in_xml
 def test_what_is_taken_back_to_its_default_reads_as_the_default(option: Option) -> None:
     if option.default is None:
         return
@@ -106,4 +111,13 @@ def test_an_option_that_the_table_lacks_is_an_error() -> None:
 
 def test_names_and_places_are_used_once() -> None:
     assert len({option.name for option in SHARE_OPTIONS}) == len(SHARE_OPTIONS)
-    assert len({option.path for option in SHARE_OPTIONS}) == len(SHARE_OPTIONS)
+    assert len({option.path for option in IN_XML}) == len(IN_XML)
+    told = [option.argument for option in SHARE_OPTIONS if option.argument]
+    assert len({*told}) == len(told)
+
+
+@each_of_daemon
+def test_what_is_for_the_daemon_has_an_argument_and_no_place_in_a_document(name: str) -> None:
+    assert BY_NAME[name].argument.startswith("--")
+    with pytest.raises(ValueError, match=f"{name} is for virtiofsd"):
+        element(Share("data", "/srv/data", **{name: BY_NAME[name].default or True}).but(**{name: "given"}))

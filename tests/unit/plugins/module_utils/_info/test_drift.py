@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Found, Script
 from ansible_collections.virtio.fs.plugins.module_utils._info.drift import Drift, drift, waiting
 from ansible_collections.virtio.fs.tests.unit.made_up_hypervisor import NEW, OLD, document, domain, filesystem
 
@@ -29,13 +30,22 @@ CACHED = document(filesystem("one", more="<binary><cache mode='always'/></binary
     ],
 )
 def test_each_kind_of_drift(config: str, live: str | None, found: tuple[Drift, ...]) -> None:
-    assert drift(domain(config, live)) == found
+    assert drift(domain(config, live), {}) == found
+
+
+def test_what_a_script_tells_the_daemon_is_named_by_its_options() -> None:
+    script = Script({"direct_io": True, "posix_acl": "always"})
+    path = script.place("/usr/sbin")
+    told = document(filesystem("one", more=f"<binary path='{path}'/>"))
+    chosen = document(filesystem("one", more="<binary path='/usr/libexec/virtiofsd'/>"))
+    scripts = {path: Found(script, "")}
+    assert drift(domain(told, chosen), scripts) == (Drift("one", "options", ("posix_acl", "direct_io")),)
 
 
 def test_the_daemon_that_libvirt_chose_is_no_drift() -> None:
     chosen = document(filesystem("one", more="<binary path='/usr/libexec/virtiofsd'/>"))
-    assert drift(domain(ONE, chosen)) == ()
-    assert drift(domain(chosen, ONE)) == (Drift("one", "options", ("binary",)),)
+    assert drift(domain(ONE, chosen), {}) == ()
+    assert drift(domain(chosen, ONE), {}) == (Drift("one", "options", ("binary",)),)
 
 
 @pytest.mark.parametrize(("mounts", "code"), [({"one": "/mnt"}, ["mounted"]), ({}, []), (None, ["mount_unknown"])])
