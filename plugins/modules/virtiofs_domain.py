@@ -293,6 +293,15 @@ options:
     description: Drop a managed save image of a domain that is to change. The saved state of the guest is lost.
     type: bool
     default: false
+  repair_managed_save:
+    description:
+      - Have the saved images of the domains start again. A domain that was saved while its guest had a file of a share
+        open that is deleted does not start from that image. With this its shares get
+        O(shares[].migration_on_error=guest-error) in the image, so it starts, and only that file gives an error.
+        Nothing of the saved memory is lost, the definition stays as it is, and no domain is started.
+      - The domains are those of O(shares). Needs virtiofsd 1.11 and libvirt 3.7.
+    type: bool
+    default: false
   allow_pending:
     description: Restart a domain although that also activates edits of its definition that others made.
     type: bool
@@ -519,6 +528,7 @@ def main() -> None:
             "force_off": {"type": "bool", "default": False},
             "force_detach": {"type": "bool", "default": False},
             "remove_managed_save": {"type": "bool", "default": False},
+            "repair_managed_save": {"type": "bool", "default": False},
             "allow_pending": {"type": "bool", "default": False},
             "allow_foreign": {"type": "bool", "default": False},
             "spare_ports": {"type": "int", "default": 0},

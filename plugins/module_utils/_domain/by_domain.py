@@ -10,7 +10,9 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Script
 from ansible_collections.virtio.fs.plugins.module_utils._domain import daemon_script, readonly_bind
+from ansible_collections.virtio.fs.plugins.module_utils._domain.managed_save import Repair
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options
 from ansible_collections.virtio.fs.plugins.module_utils._errors import VirtiofsError
@@ -89,6 +91,16 @@ class State:
     texts: Mapping[str, str] = field(default_factory=dict)
     # The daemons that each domain names, by UUID; None where that is not asked, or not known.
     binaries: Mapping[str, Binaries] | None = None
+    # What is lacking in the images of saved domains that are to be repaired, by UUID.
+    repairs: Mapping[str, Repair] = field(default_factory=dict)
+
+    @property
+    def wanted_scripts(self) -> dict[str, Script]:
+        """The scripts that the shares name after the steps, by path."""
+        return {
+            **daemon_script.wanted_scripts(item for wanted in self.domains for item in wanted.present),
+            **{path: script for found in self.repairs.values() for path, script in found.scripts.items()},
+        }
 
 
 @dataclass

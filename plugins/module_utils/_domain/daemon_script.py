@@ -119,17 +119,19 @@ def words(names: Iterable[str], item: Item, found: Share | None, host: Host) -> 
     return tuple(dict.fromkeys(named))
 
 
-def steps_before(items: Iterable[Item], host: Host, texts: Mapping[str, str]) -> tuple[WriteScript, ...]:
-    """The scripts that these items lack, each once. One without a text waits for a daemon that is not here yet."""
-    steps = {}
-    for item in items:
-        path = item.share.binary
-        if item.script is None or path is None:
-            continue
+def wanted_scripts(items: Iterable[Item]) -> dict[str, Script]:
+    """The scripts that these items name, by path."""
+    return {item.share.binary: item.script for item in items if item.script is not None and item.share.binary}
+
+
+def steps_before(wanted: Mapping[str, Script], host: Host, texts: Mapping[str, str]) -> tuple[WriteScript, ...]:
+    """Those of these scripts that are not here as they shall be. One without a text waits for its daemon."""
+    steps = []
+    for path, script in wanted.items():
         found, text = host.scripts.get(path), texts.get(path, "")
         if found is None or not found.safe or found.text != text:
-            steps[path] = WriteScript(path, text, tuple(item.script.options))
-    return tuple(steps.values())
+            steps.append(WriteScript(path, text, tuple(script.options)))
+    return tuple(steps)
 
 
 def steps_after(used: Iterable[str | None], host: Host) -> tuple[RemoveScript, ...]:

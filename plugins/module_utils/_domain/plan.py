@@ -35,6 +35,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Hos
 from ansible_collections.virtio.fs.plugins.module_utils._domain.steps import (
     Define,
     RemoveManagedSave,
+    RepairManagedSave,
     Restart,
     RestartTogether,
 )
@@ -87,7 +88,7 @@ def plan(asked: Wanted, state: State) -> Plan:
     not_yet = [*check_host(items, host), *check_sources(items, host.directories)]
     daemon_script.check((item for wanted in domains for item in wanted.present), host)
     daemon_script.check_writers(items)
-    scripts = daemon_script.steps_before((item for each in domains for item in each.present), host, state.texts)
+    scripts = daemon_script.steps_before(state.wanted_scripts, host, state.texts)
     asked_for_daemon = any(not item.absent and not item.share.binary for item in items) and host.driver == "QEMU"
     if host.virtiofsd is None and (asked_for_daemon or any(not step.text for step in scripts)):
         not_yet.append("no virtiofsd is installed on the hypervisor")
@@ -97,6 +98,12 @@ def plan(asked: Wanted, state: State) -> Plan:
     return Plan(
         steps=(
             *scripts,
+            *(
+                RepairManagedSave(wanted.state.name, wanted.state.uuid, found.tags, found.document)
+                for wanted in domains
+                for found in [state.repairs.get(wanted.state.uuid)]
+                if found is not None
+            ),
             *(step for each in plans for step in each.steps),
             *_batches(restarts, options.restart_parallel),
             *(step for each in plans for step in each.last),
@@ -249,9 +256,11 @@ def _scripts_left(plans: Sequence[_DomainPlan], domains: Sequence[WantedDomain],
     if state.binaries is None:
         return ()
     listed = {wanted.state.uuid for wanted in domains}
-    # Its saved image goes with the steps of a domain.
+    # Its saved image goes, or is another one, with the steps of a domain.
     dropped = {step.uuid for each in plans for step in each.steps if isinstance(step, RemoveManagedSave)}
+    dropped |= state.repairs.keys()
     used = [binary for each in plans for binary in each.binaries]
+    used += [path for found in state.repairs.values() for path in domain_xml_share.binaries_in(found.document.root)]
     for uuid, found in state.binaries.items():
         used += [*found.snapshots, *(() if uuid in listed else found.now), *(() if uuid in dropped else found.saved)]
     return daemon_script.steps_after(used, state.host)
@@ -301,7 +310,8 @@ def _saved_image_steps(state: DomainState, edits: Sequence[Edit], options: Optio
     if not options.remove_managed_save:
         raise VirtiofsError(
             f"domain {state.name} has a managed save image, which it would start from without the change; "
-            "start it once, or set remove_managed_save"
+            "start it once (repair_managed_save, with its shares as they are, makes one start that does not), or set "
+            "remove_managed_save, which loses the saved state"
         )
     return (RemoveManagedSave(state.name, state.uuid),)
 

@@ -13,13 +13,16 @@ from ansible_collections.virtio.fs.plugins.module_utils import _virtiofsd
 from ansible_collections.virtio.fs.plugins.module_utils._daemon import read as daemon_read
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.arguments import problem
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.refused import Refused
-from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import DIRECTORY, Script
 from ansible_collections.virtio.fs.plugins.module_utils._domain import sources
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import State, WantedDomain, by_domain
+from ansible_collections.virtio.fs.plugins.module_utils._domain.managed_save import repair
 from ansible_collections.virtio.fs.plugins.module_utils._domain.read_binds import read_binds
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, Options, Wanted, names
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import capabilities
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import share as domain_xml_share
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document import Document
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Binaries
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
@@ -58,18 +61,38 @@ def _read(wanted: Wanted, hypervisor: Hypervisor, public: bool) -> State:
     states = hypervisor.states(names(items, options.domains), public=public)
     domains = by_domain(states, items, options, host)
     told = [item for domain in domains for item in domain.present if item.script is not None]
-    host = _with_arguments(host, told)
-    return State(
-        domains=tuple(_asked(domain, options, hypervisor) for domain in domains),
-        host=host,
-        texts=_read_texts(told, host),
-        binaries=_read_binaries(host, told, hypervisor, options),
+    saved = _read_saved(domains, hypervisor) if options.repair_managed_save else {}
+    host = _with_arguments(host, told, saved.values())
+    repairs = {
+        domain.state.uuid: found
+        for domain in domains
+        if domain.state.uuid in saved
+        for found in [repair(domain.state.name, saved[domain.state.uuid], host, options.script_directory)]
+        if found is not None
+    }
+    state = State(domains=tuple(_asked(domain, options, hypervisor) for domain in domains), host=host, repairs=repairs)
+    return dataclasses.replace(
+        state,
+        texts=_read_texts(state.wanted_scripts, told, host),
+        binaries=_read_binaries(host, state.wanted_scripts, hypervisor, options),
     )
 
 
-def _with_arguments(host: Host, told: Sequence[Item]) -> Host:
+def _read_saved(domains: Iterable[WantedDomain], hypervisor: Hypervisor) -> dict[str, Document]:
+    return {
+        domain.state.uuid: hypervisor.saved_document(domain.state.uuid)
+        for domain in domains
+        if domain.state.managed_save
+    }
+
+
+def _with_arguments(host: Host, told: Sequence[Item], saved: Iterable[Document]) -> Host:
     """With what the daemons that are to be told something say of their arguments."""
     paths = {item.binary for item in told}
+    for document in saved:
+        for binary in [None, *domain_xml_share.binaries_in(document.root)]:
+            found = host.scripts.get(binary or "")
+            paths.add(binary if found is None else found.script.daemon)
     if not paths:
         return host
     binaries = {path: _virtiofsd.read_at(path) if path in paths else found for path, found in host.binaries.items()}
@@ -81,33 +104,32 @@ def _with_arguments(host: Host, told: Sequence[Item]) -> Host:
     )
 
 
-def _read_texts(told: Iterable[Item], host: Host) -> dict[str, str]:
+def _read_texts(wanted: Mapping[str, Script], told: Iterable[Item], host: Host) -> dict[str, str]:
+    labels = {item.share.binary: item.label for item in told}
     texts: dict[str, str] = {}
-    for item in told:
-        path, daemon = item.share.binary, host.daemon(item.binary)
-        if item.script is None or path is None or daemon is None or path in texts:
-            continue
-        if problem(item.script.options, daemon):
+    for path, script in wanted.items():
+        daemon = host.daemon(script.daemon)
+        if daemon is None or problem(script.options, daemon):
             # The plan refuses it, with better words than the daemon's.
             continue
+        label = labels.get(path, "repair_managed_save")
         try:
-            texts[path] = daemon_read.read_text(item.script, daemon, path)
+            texts[path] = daemon_read.read_text(script, daemon, path)
         except Refused as error:
-            raise VirtiofsError(at(item.label, error.option) + str(error)) from error
+            raise VirtiofsError(at(label, error.option) + str(error)) from error
         except VirtiofsError as error:
-            raise VirtiofsError(f"{at(item.label)}{error}") from error
+            raise VirtiofsError(f"{at(label)}{error}") from error
     return texts
 
 
 def _read_binaries(
-    host: Host, told: Iterable[Item], hypervisor: Hypervisor, options: Options
+    host: Host, wanted: Mapping[str, Script], hypervisor: Hypervisor, options: Options
 ) -> Mapping[str, Binaries] | None:
     """Which domain names which daemon, where a script may be left over.
 
     What root's libvirt has is in the usual directory: another connection does not see who uses that.
     """
-    wanted = {item.share.binary for item in told}
-    if not host.scripts.keys() - wanted:
+    if not host.scripts.keys() - wanted.keys():
         return None
     if host.uri != _OF_ROOT and options.script_directory == DIRECTORY:
         return None

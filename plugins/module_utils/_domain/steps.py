@@ -44,6 +44,9 @@ class Target(Protocol):
     def remove_managed_save(self, uuid: str) -> None:
         """Delete its saved state."""
 
+    def define_saved(self, uuid: str, xml: str) -> None:
+        """Replace the document that it starts with from its saved state."""
+
 
 @dataclass(frozen=True)
 class Define:
@@ -133,6 +136,23 @@ class RemoveManagedSave:
 
     def apply(self, target: Target) -> None:
         target.remove_managed_save(self.uuid)
+
+
+@dataclass(frozen=True)
+class RepairManagedSave:
+    """``xml`` names daemons for the shares that start again whatever became of their files."""
+
+    name: str
+    uuid: str
+    tags: tuple[str, ...]
+    xml: Document
+
+    @property
+    def summary(self) -> str:
+        return f"have the managed save image of {self.name} start although a file of {', '.join(self.tags)} is lost"
+
+    def apply(self, target: Target) -> None:
+        target.define_saved(self.uuid, self.xml.text)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class Options:
     force_off: bool = False
     force_detach: bool = False
     remove_managed_save: bool = False
+    repair_managed_save: bool = False
     allow_pending: bool = False
     allow_foreign: bool = False
     spare_ports: int = 0
@@ -128,6 +129,8 @@ def _check(given: Mapping[str, Any], items: Sequence[Item]) -> None:
         )
     if given["exclusive_system"] and not (given["exclusive"] or any(item.unlisted for item in items)):
         raise VirtiofsError(at("exclusive_system") + "it needs exclusive: true, or an unlisted share")
+    if given["remove_managed_save"] and given["repair_managed_save"]:
+        raise VirtiofsError(at("repair_managed_save") + "remove_managed_save would remove what it repairs")
     problem = paths.problem_with_path(given["script_directory"])
     if problem:
         raise VirtiofsError(at("script_directory") + f"{given['script_directory']!r} {problem}")

@@ -12,7 +12,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import expanded
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import drift
@@ -36,6 +38,13 @@ _MIGRATION_FEATURE = "migrate-precopy"
 _OWN_FILES = 1_000_000
 # A guest that has all of them open ends the daemon, and all of the share with it.
 _NEARLY_ALL = 0.8
+
+# virtiofsd's changelog: from here on it keeps handles by itself, of filesystems that have them.
+_HANDLES: Version = (1, 13, 3)
+_WITH_HANDLES = ("ext4", "xfs", "btrfs")
+
+# libvirt's NEWS for 11.2.0.
+_SAVES_AT_LOGOUT: Version = (11, 2, 0)
 
 _HARDENED = ("nosuid", "nodev")
 
@@ -146,8 +155,20 @@ def _of_daemon(domain: Domain, daemon: Daemon, state: State) -> Iterator[Problem
             "open_files_low",
             _share_of(domain, daemon.tag),
             f"its virtiofsd has {used} of at most {limit} files open, and ends when it needs more",
-            "set open_files for the share (libvirt 10.6 or newer), or a higher LimitNOFILE for libvirt's service",
+            _fewer_open_files(domain, daemon, state),
         )
+
+
+def _fewer_open_files(domain: Domain, daemon: Daemon, state: State) -> str:
+    raise_it = "set open_files for the share (libvirt 10.6 or newer), or a higher LimitNOFILE for libvirt's service"
+    share = expanded(domain.live[daemon.tag], state.host.scripts)
+    served = state.host.daemon(domain.live[daemon.tag].binary)
+    source = state.sources.get(share.source or "")
+    handles = source is not None and source.mount is not None and source.mount.fstype in _WITH_HANDLES
+    asked = share.inode_file_handles or ("never" if served is not None and served.version < _HANDLES else "prefer")
+    if handles and asked == "never" and served is not None and served.flavour == "rust":
+        return f"set inode_file_handles: prefer for the share, which keeps none of them open; or {raise_it}"
+    return raise_it
 
 
 def _few_files(state: State) -> Iterator[Problem]:
@@ -305,14 +326,17 @@ def _migration(state: State) -> Iterator[Problem]:
 def _saves(state: State) -> Iterator[Problem]:
     """Seen with virtiofsd 1.13.2 and 1.14: it saves a file that is open and deleted, and cannot bring it back."""
     names = [domain.name for domain in state.domains if any(each.starts_again is False for each in domain.daemons)]
+    # libvirt's NEWS and qemu.conf, auto_shutdown_try_save: by default for persistent domains of a user's own daemon.
+    of_user = urlsplit(state.host.uri).path == "/session" and state.host.libvirt >= _SAVES_AT_LOGOUT
+    at_logout = "; the libvirt of a user saves running domains at logout (auto_shutdown_try_save)" if of_user else ""
     if names:
         yield _problem(
             "save_may_not_start",
             f"domains {', '.join(names)}" if len(names) > 1 else f"domain {names[0]}",
             "a save can succeed and never start again, when a program in the guest has a file of a share open that was "
             "deleted",
-            "shut guests down instead of saving them (libvirt-guests: ON_SHUTDOWN=shutdown); the guide on saves tells "
-            "how a save that does not start is rescued",
+            "set migration_on_error: guest-error for their shares, or shut guests down instead of saving them "
+            "(libvirt-guests: ON_SHUTDOWN=shutdown)" + at_logout,
         )
 
 
@@ -325,8 +349,8 @@ def _saved(domain: Domain) -> Iterator[Problem]:
         "saved_with_shares",
         f"domain {domain.name}",
         f"it is saved{since} with its shares ({tags}): leave their directories alone, and it may not start",
-        "start it; when that fails with 'load of migration failed', the guide on saves tells how it starts and loses "
-        "nothing but a deleted file",
+        "start it; when that fails with 'load of migration failed', repair_managed_save of virtiofs_domain "
+        "(virtiofs_host_repair_managed_save) has it start, and nothing but a deleted file is lost",
     )
 
 

@@ -293,6 +293,18 @@ class Hypervisor:
         what = f"put the old definition of domain {self._name(uuid)} back"
         self._connection.retry_once(what, lambda: self._connection.raw.defineXML(xml))
 
+    def saved_document(self, uuid: str) -> Document:
+        """What a saved domain starts with, with its secrets: the document in the image (libvirt 3.7)."""
+        domain = self._connection.domain(uuid)
+        with translate_errors(f"read the managed save image of domain {domain.name()}"):
+            return Document(domain.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+
+    def define_saved(self, uuid: str, xml: str) -> None:
+        """Replace the document in the image of a saved domain. Its memory, and whether it ran, stay as they are."""
+        domain = self._connection.domain(uuid)
+        with translate_errors(f"change the managed save image of domain {domain.name()}"):
+            domain.managedSaveDefineXML(xml, 0)
+
     def remove_managed_save(self, uuid: str) -> None:
         domain = self._connection.domain(uuid)
         with translate_errors(f"remove the managed save image of domain {domain.name()}"):

@@ -227,6 +227,25 @@ def test_a_save_that_may_not_start_is_told_where_saves_are_possible(starts_again
     assert [what for what, _where in found(state)].count("save_may_not_start") == told
 
 
+@pytest.mark.parametrize(
+    ("uri", "version", "told"),
+    [
+        ("qemu:///session", (11, 2, 0), True),
+        ("qemu:///session", (11, 1, 0), False),
+        ("qemu:///system", (11, 3, 0), False),
+    ],
+)
+def test_a_user_is_told_that_running_domains_are_saved_at_logout(uri: str, version: Any, told: bool):
+    daemon = Daemon("data", pid=7, files_limit=10**6, starts_again=False)
+    on = dataclasses.replace(NEW, uri=uri, libvirt=version)
+    (problem,) = [
+        each
+        for each in problems(dataclasses.replace(with_daemon(daemon), host=on))
+        if each["what"] == "save_may_not_start"
+    ]
+    assert ("saves running domains at logout" in problem["remedy"]) is told
+
+
 def test_a_domain_that_is_saved_with_shares_is_told_with_its_tags_and_the_time():
     saved = domain(document(filesystem("a"), filesystem("b")), saved="1970-01-01 00:00 UTC")
     saved = dataclasses.replace(saved, state=dataclasses.replace(saved.state, managed_save=True))
