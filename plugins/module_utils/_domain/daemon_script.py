@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.arguments import problem
-from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Script, differing
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.script import Script, differing, is_name
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.steps import RemoveScript, WriteScript
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item, asks_the_daemon
@@ -44,6 +44,9 @@ def as_element(item: Item, existing: Share | None, host: Host, directory: str) -
     daemon = there if found is None else found.script.daemon
     if share.binary and share.binary not in host.scripts:
         daemon = share.binary
+    if daemon is not None and is_name(daemon):
+        # A script of ours that is gone, or broken.
+        daemon = None
     plain: dict[str, Any] = dict.fromkeys(OF_DAEMON)
     if "cache" in options:
         plain["cache"] = BY_NAME["cache"].unsaid

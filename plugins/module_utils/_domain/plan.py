@@ -89,9 +89,11 @@ def plan(asked: Wanted, state: State) -> Plan:
     daemon_script.check((item for wanted in domains for item in wanted.present), host)
     daemon_script.check_writers(items)
     scripts = daemon_script.steps_before(state.wanted_scripts, host, state.texts)
-    asked_for_daemon = any(not item.absent and not item.share.binary for item in items) and host.driver == "QEMU"
-    if host.virtiofsd is None and (asked_for_daemon or any(not step.text for step in scripts)):
+    usual = host.driver == "QEMU" and any(not item.absent and not item.share.binary for item in items)
+    daemons = {state.wanted_scripts[step.path].daemon for step in scripts if not step.text}
+    if host.virtiofsd is None and (usual or None in daemons):
         not_yet.append("no virtiofsd is installed on the hypervisor")
+    not_yet += [f"{daemon} is not a virtiofsd that can be run" for daemon in sorted(daemons - {None}, key=str)]
     check_images(items, {wanted.state.name: wanted.state.config.root for wanted in domains})
     plans = [_plan_domain(wanted, options, host) for wanted in domains]
     restarts = [each.restart for each in plans if each.restart is not None]

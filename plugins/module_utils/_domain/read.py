@@ -95,8 +95,8 @@ def _with_arguments(host: Host, told: Sequence[Item], saved: Iterable[Document])
             paths.add(binary if found is None else found.script.daemon)
     if not paths:
         return host
-    binaries = {path: _virtiofsd.read_at(path) if path in paths else found for path, found in host.binaries.items()}
-    binaries.update((path, _virtiofsd.read_at(path)) for path in paths if path and path not in binaries)
+    binaries = {path: _virtiofsd.read_at(path) for path in paths if path and path not in host.binaries}
+    binaries.update(host.binaries)
     return dataclasses.replace(
         host,
         virtiofsd=host.virtiofsd and _virtiofsd.with_help(host.virtiofsd),

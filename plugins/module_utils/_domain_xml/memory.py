@@ -59,6 +59,22 @@ def is_shared(root: Element) -> bool:
     return all((cell.get("memAccess") or access) == "shared" for cell in cells)
 
 
+def backing_of(root: Element) -> str:
+    """``memfd``, ``file``, ``hugepages`` or ``anonymous``, as libvirt makes it of this document."""
+    if root.find("memoryBacking/hugepages") is not None:
+        return "hugepages"
+    source = root.find("memoryBacking/source")
+    if source is not None:
+        return str(source.get("type"))
+    # Shared memory without a source is a file of the guest's size.
+    return "file" if is_shared(root) else "anonymous"
+
+
+def size_of(root: Element) -> int:
+    """Bytes. libvirt writes KiB, whatever unit it was given."""
+    return int(root.findtext("memory") or "0") * 1024
+
+
 def is_as_wanted(root: Element, *, cell: bool) -> bool:
     """Whether :func:`share_memory` would find nothing to do."""
     return is_shared(root) and (not cell or bool(_cells(root)))

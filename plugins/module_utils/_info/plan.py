@@ -15,7 +15,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Hos
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml import memory
 from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._info import adopt, drift
-from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, memory_backing, problems
+from ansible_collections.virtio.fs.plugins.module_utils._info.problems import is_stale, problems
 from ansible_collections.virtio.fs.plugins.module_utils._info.state import Daemon, Domain, Source, State
 from ansible_collections.virtio.fs.plugins.module_utils._info.wanted import Wanted
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import dotted
@@ -67,7 +67,7 @@ def _domain(domain: Domain, host: Host) -> dict[str, Any]:
         "managed_save": state.managed_save,
         "memory": {
             "shared": memory.is_shared(effective.root),
-            "backing": memory_backing(effective.root),
+            "backing": memory.backing_of(effective.root),
             "shared_at_next_start": memory.is_shared(state.config.root),
         },
         "config": [_share(share, host) for share in domain.config.values()],

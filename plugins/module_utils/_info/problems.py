@@ -288,8 +288,8 @@ def _memory_directory(state: State) -> Iterator[Problem]:
     directory = state.memory_directory
     if directory is None:
         return
-    using = [domain for domain in state.domains if memory_backing(domain.state.config.root) == "file"]
-    needed = sum(memory_size(domain.state.config.root) for domain in using)
+    using = [domain for domain in state.domains if memory.backing_of(domain.state.config.root) == "file"]
+    needed = sum(memory.size_of(domain.state.config.root) for domain in using)
     if needed > directory.room:
         yield _problem(
             "memory_directory_small",
@@ -352,22 +352,6 @@ def _saved(domain: Domain) -> Iterator[Problem]:
         "start it; when that fails with 'load of migration failed', repair_managed_save of virtiofs_domain "
         "(virtiofs_host_repair_managed_save) has it start, and nothing but a deleted file is lost",
     )
-
-
-def memory_backing(root: Any) -> str:
-    """``memfd``, ``file``, ``hugepages`` or ``anonymous``, as libvirt makes it of this document."""
-    if root.find("memoryBacking/hugepages") is not None:
-        return "hugepages"
-    source = root.find("memoryBacking/source")
-    if source is not None:
-        return str(source.get("type"))
-    # Shared memory without a source is a file of the guest's size.
-    return "file" if memory.is_shared(root) else "anonymous"
-
-
-def memory_size(root: Any) -> int:
-    """Bytes. libvirt writes KiB, whatever unit it was given."""
-    return int(root.findtext("memory") or "0") * 1024
 
 
 def _share_of(domain: Domain, tag: str) -> str:

@@ -110,6 +110,22 @@ def test_a_daemon_of_the_users_own_is_the_one_that_is_told() -> None:
     assert element_of(item(binary="/opt/v", readdirplus=False), again, on) == (named(both, "/opt/v"), both)
 
 
+def test_a_script_that_is_gone_is_no_daemon_to_start() -> None:
+    asked = {"direct_io": True}
+    gone = Share("data", "/srv/data", binary=named({"posix_acl": "always"}))
+    assert element_of(item(direct_io=True), gone, host()) == (named(asked), asked)
+
+
+def test_a_daemon_that_is_gone_is_told_and_no_empty_script_is_written() -> None:
+    asked = {"direct_io": True}
+    config = with_shares("data", options=f"<binary path='{named(asked, '/opt/v')}'/>")
+    chosen = options()
+    on = there(asked, daemon="/opt/v")
+    domains = by_domain({"vm1": state(config)}, (item(readdirplus=False),), chosen, on)
+    found = plan.plan(Wanted((item(readdirplus=False),), chosen), State(domains, on))
+    assert found.not_yet == ("/opt/v is not a virtiofsd that can be run",)
+
+
 def test_the_script_comes_first_and_then_the_definition() -> None:
     write, define = planned(state(with_shares()), item(posix_acl="always", map_users=()), on=host()).steps
     assert write == WriteScript(named({"posix_acl": "always"}), "as wanted", ("posix_acl",))

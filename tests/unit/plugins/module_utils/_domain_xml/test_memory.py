@@ -66,3 +66,18 @@ def test_memory_that_is_plugged_in_must_be_shared_too(device: str, backing: str,
         # Nothing but the device had to change.
         assert "memfd" not in serialised(root)
     assert root.find("devices/memory").get("access", "shared") == ("private" if "nvdimm" in device else "shared")
+
+
+@pytest.mark.parametrize(
+    ("backing", "kind"),
+    [
+        ("", "anonymous"),
+        ("<memoryBacking><source type='memfd'/></memoryBacking>", "memfd"),
+        ("<memoryBacking><hugepages/><access mode='shared'/></memoryBacking>", "hugepages"),
+        ("<memoryBacking><access mode='shared'/></memoryBacking>", "file"),
+    ],
+)
+def test_what_memory_is_made_of_and_how_much(backing: str, kind: str) -> None:
+    root = parse(domain_xml(backing=backing))
+    assert domain_xml_memory.backing_of(root) == kind
+    assert domain_xml_memory.size_of(root) == int(root.findtext("memory")) * 1024
