@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,40 @@ def test_the_daemon_itself_has_the_last_word(run: Any, scripts: Path, daemon: Pa
     assert done["msg"].startswith("share data of domain vm1: ")
     assert "does not take --xattrmap=:refused: --migration-on-error=guest-error: no such rule" in done["msg"]
     assert list(scripts.iterdir()) == []
+
+
+WRITE = """
+import sys
+from ansible_collections.virtio.fs.plugins.module_utils._daemon.steps import WriteScript
+WriteScript(sys.argv[1], sys.argv[2], ("direct_io",)).apply(None)
+"""
+
+
+@pytest.mark.parametrize("there", [None, "#!/bin/sh\nexec an older text\n"])
+def test_killed_at_each_write_of_a_script_the_next_run_converges(
+    run: Any, libvirt: Libvirt, scripts: Path, there: str | None
+) -> None:
+    run(direct_io=True)
+    script = only(scripts)
+    text = script.read_text()
+    for write in range(1, 30):
+        script.unlink(missing_ok=True)
+        if there is not None:
+            script.write_text(there)
+            script.chmod(0o755)
+        killer = [sys.executable, "-B", str(Path(__file__).with_name("killed_at.py")), str(write), str(scripts)]
+        done = subprocess.run(
+            [*killer, sys.executable, "-B", "-c", WRITE, str(script), text],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode in (0, 137)
+        assert not script.exists() or script.read_text() in (there, text)
+        if write % 3 == 1 or done.returncode == 0:
+            # A run takes its time: not after each write.
+            assert "failed" not in run(direct_io=True)
+            assert (only(scripts).read_text(), stat.S_IMODE(script.stat().st_mode)) == (text, 0o755)
+        if done.returncode == 0:
+            break
+    assert write >= 5
