@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
+# Of ssh itself.
+_NOT_REACHED = 255
+
 
 @dataclass(frozen=True)
 class Output:
@@ -43,8 +46,17 @@ class Machine:
         return self.name
 
     def sh(self, text: str, timeout: int = 60) -> Output:
-        """Run shell text and return what it said, whatever its exit status; 124 means that it did not end in time."""
-        result = self.host.run(f"timeout --kill-after=5 {timeout} sh -c {shlex.quote(text)}")
+        """Run shell text and return what it said, whatever its exit status.
+
+        124 means that it did not end in time, 255 that the machine was not reached: testinfra raises an error then, and
+        one that boots is asked until it answers.
+        """
+        try:
+            result = self.host.run(f"timeout --kill-after=5 {timeout} sh -c {shlex.quote(text)}")
+        except RuntimeError as error:
+            result = error.args[0] if error.args else None
+            if getattr(result, "rc", None) != _NOT_REACHED:
+                raise
         return Output(result.rc, result.stdout, result.stderr)
 
     def touch(self, text: str, seconds: int = 20) -> Output:

@@ -57,10 +57,4 @@ def test_it_was_really_stopped_and_started(rolled_back):
 
 
 def test_the_guest_answers(rolled_back, machine):
-    def answers():
-        try:
-            return machine("vm2").sh("true").returncode == 0
-        except RuntimeError:  # ssh could not connect yet
-            return False
-
-    wait_until("an answer from vm2", 180, answers, pause=2)
+    wait_until("an answer from vm2", 180, lambda: machine("vm2").sh("true").returncode == 0, pause=2)

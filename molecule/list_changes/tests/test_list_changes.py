@@ -84,10 +84,7 @@ def mounted(seen, kind="live"):
 
 
 def has_mounted(one, path):
-    try:
-        return one.sh(f"findmnt --types virtiofs {path}").returncode == 0
-    except RuntimeError:  # ssh could not connect yet
-        return False
+    return one.sh(f"findmnt --types virtiofs {path}").returncode == 0
 
 
 def by_hand(seen):
