@@ -26,7 +26,7 @@ PLAIN: dict[str, object] = {"name": "plain", "path": "/srv/proof/plain", "domain
 KILLED_AT = (2, 4, 9, 13, 15, 17, 19, 22, 25, 28)
 FILE = "the contents stay"
 # Modules come through a pipe: all that is to be seen of one is its Python. The lab has a service that is one too.
-IDLE = "command -v pgrep >/dev/null && test -z \"$(pgrep -x -a python3 | grep -v lab-loop-node)\""
+IDLE = 'command -v pgrep >/dev/null && test -z "$(pgrep -x -a python3 | grep -v lab-loop-node)"'
 
 
 def shares(number: int) -> list[dict[str, object]]:
