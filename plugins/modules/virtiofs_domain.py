@@ -55,8 +55,9 @@ options:
       cache:
         description:
           - What the guest may cache. V(auto) is right when the host changes files too, V(always) assumes that it never
-            does. V(metadata) caches names and attributes and no data; virtiofsd itself is told, as libvirt has no word
-            for it.
+            does. V(metadata) caches names and attributes, and no data. The guest then does not see what the host
+            makes or removes, so it is for a directory that only the guest changes, and a second proof fails. virtiofsd
+            itself is told, as libvirt has no word for it.
           - Left out, it stays as it is; a new share has the daemon's default, which is V(auto).
         type: str
         choices: [auto, none, metadata, always]
