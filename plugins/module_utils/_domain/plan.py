@@ -44,6 +44,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import It
 from ansible_collections.virtio.fs.plugins.module_utils._domain.warnings import (
     first_share,
     kept_although_unlisted,
+    lists_of_old_guests,
     one_source_for_several,
     submounts,
 )
@@ -214,7 +215,10 @@ def _plan_domain(wanted: WantedDomain, options: Options, host: Host) -> _DomainP
         steps=tuple(steps),
         restart=_restart(state, root, options) if restarts else None,
         last=_last_steps(state, root, live, restarts, host, options),
-        warnings=_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
+        warnings=(
+            *_warnings(state, added, before, host, [item for item in wanted.present if _is_bound_by(item, binds)]),
+            *_lists_of_old_guests(wanted, before, host),
+        ),
         added=added,
         change=_change(wanted, options, host) if edits else None,
         waiting=() if restarts else live.waiting,
@@ -274,6 +278,11 @@ def _warnings(
     sentences = [first_share(state.name, host)] if added and not before else []
     shown = {item.share.tag: item for item in (*added, *bound)}
     return tuple(each for each in [*sentences, *(submounts(item, host) for item in shown.values())] if each)
+
+
+def _lists_of_old_guests(wanted: WantedDomain, before: Mapping[str, Share], host: Host) -> tuple[str, ...]:
+    told = (lists_of_old_guests(item, host, before.get(item.share.tag)) for item in wanted.present)
+    return tuple(each for each in told if each)
 
 
 def _is_bound_by(item: Item, binds: Sequence[BindReadOnly]) -> bool:

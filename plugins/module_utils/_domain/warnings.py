@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from ansible_collections.virtio.fs.plugins.module_utils._domain.by_domain import WantedDomain
 from ansible_collections.virtio.fs.plugins.module_utils._domain.state import Host
 from ansible_collections.virtio.fs.plugins.module_utils._domain.wanted import Item
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.share import Share
 from ansible_collections.virtio.fs.plugins.module_utils._errors import at
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Version, dotted
 from ansible_collections.virtio.fs.plugins.module_utils._system import paths
@@ -42,6 +43,16 @@ def submounts(item: Item, host: Host) -> str | None:
     if not _is_c(host.virtiofsd):
         return None
     return f"{other}: this virtiofsd does not announce it to the guest, so inode numbers can clash and it is not synced"
+
+
+def lists_of_old_guests(item: Item, host: Host, before: Share | None) -> str | None:
+    """Which guests a share is lost to that gets access control lists (virtiofsd's README, --posix-acl)."""
+    if item.script is None or item.script.options.get("posix_acl") != "always":
+        return None
+    found = host.scripts.get(before.binary or "") if before is not None else None
+    if found is not None and found.script.options.get("posix_acl") == "always":
+        return None
+    return at(item.label, "posix_acl") + "guests with a kernel before Linux 5.14, and Windows, cannot use it then"
 
 
 def one_source_for_several(items: Sequence[Item], added: Iterable[Item]) -> list[str]:

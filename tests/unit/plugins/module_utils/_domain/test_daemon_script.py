@@ -158,6 +158,21 @@ def test_a_change_is_named_by_the_options_and_not_by_the_binary() -> None:
     assert waits["options"] == {"data": ["posix_acl", "readdirplus"]}
 
 
+def test_old_guests_are_told_of_when_lists_are_new_and_not_again() -> None:
+    sentence = (
+        "share data of domain vm1, posix_acl: guests with a kernel before Linux 5.14, and Windows, cannot use it then"
+    )
+    asking = item(posix_acl="always")
+    assert sentence in planned(state(with_shares()), asking, on=host()).warnings
+    assert sentence in planned(state(with_shares("data")), asking, on=host()).warnings
+    asked = {"posix_acl": "always"}
+    config = with_shares("data", options=f"<binary path='{named(asked)}'/>")
+    assert planned(state(config), asking, on=there(asked)).warnings == ()
+    more = planned(state(config), item(posix_acl="always", direct_io=True), on=there(asked))
+    assert (bool(more.steps), sentence in more.warnings) == (True, False)
+    assert sentence not in planned(state(with_shares()), item(direct_io=True), on=host()).warnings
+
+
 def test_without_a_daemon_there_is_nothing_to_tell_yet() -> None:
     on = host(virtiofsd=None)
     chosen = options()
