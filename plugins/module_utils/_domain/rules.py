@@ -56,7 +56,7 @@ def check_host(items: Iterable[Item], host: Host) -> tuple[str, ...]:
             )
         daemon = host.binaries.get(item.share.binary) if item.share.binary else host.virtiofsd
         if item.share.binary and daemon is None:
-            # virtiofs_user_map may be about to write it.
+            # An earlier step of a first run may be about to write it.
             not_yet.append(at(item.label, "binary") + f"{item.share.binary} is not a virtiofsd that can be run")
         problem = _host_problem(item.share, host.libvirt, daemon) or _idmap_refused(item.share, host.uri)
         if problem:
@@ -142,10 +142,7 @@ def _idmap_refused(share: Share, uri: str) -> Problem | None:
     # Seen with virtiofsd 1.13.2: "uid_map can only be used by unprivileged user". The domain would not start.
     if share.idmap in (None, IdMap()) or urlsplit(uri).path == "/session":
         return None
-    return "idmap", (
-        "virtiofsd runs as root here, and then it refuses this map; map_users of the role virtiofs_host does "
-        "it, or binary with a script of virtiofs_user_map"
-    )
+    return "idmap", ("virtiofsd runs as root here, and then it refuses this map; map_users does it")
 
 
 def _host_problem(share: Share, libvirt: Version, daemon: Virtiofsd | None) -> Problem | None:
