@@ -57,7 +57,7 @@ def _problems(options: Mapping[str, Any], daemon: Virtiofsd) -> Iterator[Problem
         option = BY_NAME.get(name)
         if option is None:
             continue
-        value = None if option.kind in (YES_NO, USERS) or option.graded or name == "xattr_map" else options[name]
+        value = options[name] if option.choices and not option.graded else None
         if not daemon.knows(option.argument, value):
             yield name, _missing(option, value, daemon)
         if option.graded and options[name] == "auto" and option.graded not in daemon.features:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,12 +100,7 @@ def expanded(share: Share, scripts: Mapping[str, Found]) -> Share:
 def differing(one: Script | None, other: Script | None) -> tuple[str, ...]:
     """The options that two scripts do not have alike, in the order of the table."""
     first, second = ({} if each is None else each.options for each in (one, other))
-    return tuple(name for name in _ordered({*first, *second}) if first.get(name) != second.get(name))
-
-
-def _ordered(names: Iterable[str]) -> list[str]:
-    asked = set(names)
-    return [name for name in BY_NAME if name in asked]
+    return tuple(name for name in BY_NAME if first.get(name) != second.get(name))
 
 
 def _plain(value: Any) -> Any:

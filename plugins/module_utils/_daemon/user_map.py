@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.refused import Refused
-from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import UserPair
+from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.options import BY_NAME, UserPair
 
 # 4294967295 is "no id" in every call that takes one.
 IDS = 4294967295
@@ -74,9 +74,10 @@ def arguments(options: Mapping[str, Any], accounts: Accounts) -> tuple[str, ...]
     users = _resolved(asked, "map_users", accounts.user)
     given = options.get("map_groups")
     groups = _resolved(given, "map_groups", accounts.group) if given else _primary_groups(users, accounts)
-    return (
-        *(f"--translate-uid={each}" for each in translations(users)),
-        *(f"--translate-gid={each}" for each in translations(groups)),
+    return tuple(
+        f"{BY_NAME[name].argument}={each}"
+        for name, pairs in (("map_users", users), ("map_groups", groups))
+        for each in translations(pairs)
     )
 
 

@@ -65,11 +65,9 @@ def _merged(before: Mapping[str, Any], share: Share, asked: Sequence[str]) -> di
         # Groups belong to their users: left out, they are those users' own.
         options.pop("map_groups", None)
     options.update((name, getattr(share, name)) for name in asked)
-    return {
-        name: options[name]
-        for name in [*(name for name in BY_NAME if name in options), *(name for name in options if name not in BY_NAME)]
-        if name not in BY_NAME or options[name] != BY_NAME[name].default
-    }
+    left = {name: value for name, value in options.items() if name not in BY_NAME or value != BY_NAME[name].default}
+    # In the order of the table, and what it does not have behind that.
+    return {name: left[name] for name in (*BY_NAME, *left) if name in left}
 
 
 def check(items: Iterable[Item], host: Host) -> None:

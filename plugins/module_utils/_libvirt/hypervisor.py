@@ -380,7 +380,8 @@ def _unless(done: Callable[[], bool], what: str, error: Exception) -> None:
 
 
 def _binaries_of(domain: Any, *, saved: bool) -> Binaries:
-    """
+    """The programs that one domain names for its shares.
+
     :raises Gone: the domain is not there any more.
     """
     now = {_dumped(domain, 0), _dumped(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)}
