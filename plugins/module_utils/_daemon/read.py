@@ -12,7 +12,6 @@ import os
 import pwd
 import stat
 from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.virtio.fs.plugins.module_utils._daemon import user_map
 from ansible_collections.virtio.fs.plugins.module_utils._daemon.arguments import arguments
@@ -48,15 +47,16 @@ def read_scripts(directory: str) -> Mapping[str, Found]:
     return found
 
 
-def read_text(script: Script, daemon: Virtiofsd, path: str, accounts: user_map.Accounts = ACCOUNTS) -> str:
+def read_text(script: Script, daemon: Virtiofsd, there: str | None) -> str:
     """What the script says on this machine, after the daemon itself has looked at its options.
+
+    ``there`` is what it says now: about the same it is not asked again.
 
     :raises VirtiofsError: the daemon does not take them, or a user is not on this machine.
     """
-    told = (*arguments(script.options, daemon), *user_map.arguments(script.options, accounts))
+    told = (*arguments(script.options, daemon), *user_map.arguments(script.options, ACCOUNTS))
     text = script.text(daemon.path, told)
-    known: Any = files.read(path) if os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode) else None
-    if text != known:
+    if text != there:
         answer = run([daemon.path, *told, "--print-capabilities"], timeout=_ASK_SECONDS)
         if answer.returncode != 0:
             raise VirtiofsError(f"{daemon.path} does not take {' '.join(_short(told))}: {answer.message}")

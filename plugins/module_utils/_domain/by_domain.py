@@ -94,7 +94,7 @@ class State:
     # What is lacking in the images of saved domains that are to be repaired, by UUID.
     repairs: Mapping[str, Repair] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def wanted_scripts(self) -> dict[str, Script]:
         """The scripts that the shares name after the steps, by path."""
         return {

@@ -26,6 +26,7 @@ from ansible_collections.virtio.fs.plugins.module_utils._domain_xml.document imp
 from ansible_collections.virtio.fs.plugins.module_utils._errors import NotYet, VirtiofsError, at
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.domain_state import Binaries
 from ansible_collections.virtio.fs.plugins.module_utils._libvirt.hypervisor import Hypervisor
+from ansible_collections.virtio.fs.plugins.module_utils._virtiofsd import Virtiofsd
 
 _OF_ROOT = "qemu:///system"
 
@@ -97,10 +98,14 @@ def _with_arguments(host: Host, told: Sequence[Item], saved: Iterable[Document])
         return host
     binaries = {path: _virtiofsd.read_at(path) for path in paths if path and path not in host.binaries}
     binaries.update(host.binaries)
+
+    def asked(path: str | None, found: Virtiofsd | None) -> Virtiofsd | None:
+        return _virtiofsd.with_help(found) if found is not None and path in paths else found
+
     return dataclasses.replace(
         host,
-        virtiofsd=host.virtiofsd and _virtiofsd.with_help(host.virtiofsd),
-        binaries={path: found and _virtiofsd.with_help(found) for path, found in binaries.items()},
+        virtiofsd=asked(None, host.virtiofsd),
+        binaries={path: asked(path, found) for path, found in binaries.items()},
     )
 
 
@@ -114,7 +119,8 @@ def _read_texts(wanted: Mapping[str, Script], told: Iterable[Item], host: Host) 
             continue
         label = labels.get(path, "repair_managed_save")
         try:
-            texts[path] = daemon_read.read_text(script, daemon, path)
+            there = host.scripts.get(path)
+            texts[path] = daemon_read.read_text(script, daemon, None if there is None else there.text)
         except Refused as error:
             raise VirtiofsError(at(label, error.option) + str(error)) from error
         except VirtiofsError as error:

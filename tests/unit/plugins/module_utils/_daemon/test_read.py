@@ -47,14 +47,12 @@ def test_the_daemon_itself_is_asked_before_anything_is_written(tmp_path: Path) -
     with pytest.raises(
         VirtiofsError, match="does not take --allow-direct-io --migration-on-error=abort: no such thing"
     ):
-        read_text(SCRIPT, daemon(tmp_path, "echo no such thing >&2; exit 2"), SCRIPT.place(str(tmp_path)))
+        read_text(SCRIPT, daemon(tmp_path, "echo no such thing >&2; exit 2"), None)
 
 
 def test_it_is_not_asked_again_about_what_is_there(tmp_path: Path) -> None:
-    where = Path(SCRIPT.place(str(tmp_path)))
-    text = read_text(SCRIPT, daemon(tmp_path), str(where))
-    where.write_text(text)
-    assert read_text(SCRIPT, daemon(tmp_path, "exit 2"), str(where)) == text
+    text = read_text(SCRIPT, daemon(tmp_path), None)
+    assert read_text(SCRIPT, daemon(tmp_path, "exit 2"), text) == text
 
 
 def test_the_names_are_those_of_this_machine() -> None:
